@@ -1,0 +1,43 @@
+// What calls tell whoever counts and logs. Implemented by the composition root over metrics and the log.
+import type { Outcome, StreamViolation } from "../domain/endings.ts";
+import type { CallSid, RunId } from "../domain/ids.ts";
+import type { StreamRefusal } from "./stream.ts";
+
+/** Every answer a Twilio webhook can get. Labels `linecard_webhook_answers_total`. */
+export const WEBHOOK_ANSWERS = [
+  "connect", // the call is answered
+  "repeat", // the same TwiML again
+  "reject", // nobody answers this number
+  "busy", // full, or shutting down
+  "hang_up",
+  "apologize",
+  "noted", // a status, taken down
+  "forbidden", // signature missing or wrong, or a stranger's account
+  "malformed",
+] as const;
+export type WebhookAnswer = (typeof WEBHOOK_ANSWERS)[number];
+
+/** What stands in a log line of a call: enough to find it, nothing of who it is. */
+export interface CallLabel {
+  readonly callSid: CallSid;
+  readonly run: RunId;
+}
+
+/** A call's side of the metrics and the log. */
+export interface CallObserver {
+  webhookAnswered(answer: WebhookAnswer, tookMs: number): void;
+  ended(
+    call: CallLabel,
+    direction: "inbound" | "outbound",
+    outcome: Outcome,
+    talkedMs: number,
+    error?: string,
+  ): void;
+  replaced(call: CallLabel): void;
+  streamRefused(reason: StreamRefusal): void;
+  streamViolated(call: CallLabel, violation: StreamViolation): void;
+  /** A frame that the socket did not take. */
+  frameRefused(): void;
+  /** The operator should know; `remedy` says what to do. */
+  hint(what: string, remedy: string): void;
+}

@@ -1,0 +1,177 @@
+// The routes Twilio calls: the inbound webhook and what follows it. Each checks the signature before anything
+// else is looked at, and each may be asked twice.
+import type { Clock } from "../domain/clock.ts";
+import { AccountSid, type RunId } from "../domain/ids.ts";
+import type { Handler, HttpRequest, HttpResponse, Route } from "../http/http.ts";
+import { detail } from "../http/respond.ts";
+import type { Directory } from "../numbers/routing.ts";
+import { type FormParams, param, parseForm } from "../twilio/forms.ts";
+import { isSignedBy } from "../twilio/signature.ts";
+import { connectStream } from "../twilio/twiml.ts";
+import { isTerminal, readStreamStatus, readVoiceWebhook, type VoiceWebhook } from "../twilio/voiceWebhook.ts";
+import { answerAfter, refuse, sayGoodbye, type TwimlAnswer } from "./farewell.ts";
+import type { LiveCall } from "./liveCall.ts";
+import type { LiveCalls } from "./liveCalls.ts";
+import type { CallObserver, WebhookAnswer } from "./observer.ts";
+import type { CallFacts, CallRecords } from "./records.ts";
+
+const INBOUND = "/api/v1/telephony/inbound/run";
+const TWILIO = "/api/v1/telephony/twilio";
+
+export interface TwilioRouteParts {
+  readonly calls: LiveCalls;
+  readonly records: CallRecords;
+  readonly directory: Directory;
+  readonly observer: CallObserver;
+  readonly clock: Clock;
+  /** What Twilio sees of us: origin and prefix, without a trailing slash. */
+  readonly publicBase: () => string;
+}
+
+/** What a handler says: TwiML, or a note taken, or that the request is not one. */
+type Said = TwimlAnswer | { readonly answer: "noted" | "malformed" };
+type Rule = (webhook: VoiceWebhook, params: FormParams, request: HttpRequest) => Said;
+
+export function twilioRoutes(parts: TwilioRouteParts): readonly Route[] {
+  const { calls, records, directory, observer, clock, publicBase } = parts;
+
+  const signed =
+    (rule: Rule): Handler =>
+    (request) => {
+      const askedMs = clock.nowMs();
+      const { answer, response } = judge(rule, request);
+      observer.webhookAnswered(answer, clock.nowMs() - askedMs);
+      return response;
+    };
+
+  function judge(rule: Rule, request: HttpRequest): { answer: WebhookAnswer; response: HttpResponse } {
+    const forbidden = { answer: "forbidden", response: { status: 403 } } as const;
+    const signature = request.headers.get("x-twilio-signature");
+    if (signature === undefined) return forbidden;
+    const params = parseForm(request.body);
+    const tokens = directory.routing.tokensOf(AccountSid(param(params, "AccountSid") ?? ""));
+    const query = request.query === undefined ? "" : `?${request.query}`;
+    if (!isSignedBy(tokens, signature, `${publicBase()}${request.path}${query}`, params)) return forbidden;
+    const webhook = readVoiceWebhook(params);
+    const said: Said = webhook === undefined ? { answer: "malformed" } : rule(webhook, params, request);
+    return { answer: said.answer, response: responseOf(said) };
+  }
+
+  const answerInbound: Rule = (webhook) => {
+    const { callSid, accountSid, callStatus, direction, toNumber } = webhook;
+    const live = calls.find(callSid);
+    if (isTerminal(callStatus)) {
+      live?.apply({ type: "caller_left" });
+      return { answer: "noted" };
+    }
+    if (direction !== "inbound") return sayGoodbye("hang_up");
+    if (live !== undefined && live.state.name !== "ended") return { twiml: live.twiml, answer: "repeat" };
+    const known = records.find(callSid)?.outcome;
+    if (known !== undefined) return answerAfter(known);
+
+    const route = directory.routing.route(accountSid, toNumber);
+    const facts = factsOf(webhook, route);
+    if ("refusal" in route) return refuseCall(facts, route.refusal);
+    const refusal = calls.refusal();
+    if (refusal !== undefined) return refuseCall(facts, refusal);
+    return { twiml: calls.admit(facts, route.agent, connect).twiml, answer: "connect" };
+  };
+
+  function connect(run: RunId, streamUrl: string): string {
+    return connectStream({
+      streamUrl,
+      statusCallbackUrl: `${publicBase()}${TWILIO}/stream-status/${run}`,
+      actionUrl: `${publicBase()}${TWILIO}/stream-ended/${run}`,
+    });
+  }
+
+  function refuseCall(facts: CallFacts, refusal: Parameters<typeof refuse>[0]): TwimlAnswer {
+    const atMs = clock.wallMs();
+    const run = records.open(facts, atMs);
+    records.update(run, { outcome: refusal, endedAtMs: atMs });
+    records.append(run, { atMs, kind: "ended", detail: refusal });
+    observer.ended({ callSid: facts.callSid, run }, facts.direction, refusal, 0);
+    return refuse(refusal);
+  }
+
+  const afterStream: Rule = (webhook, _params, request) => {
+    const call = callOf(webhook, request);
+    call?.apply(isTerminal(webhook.callStatus) ? { type: "caller_left" } : { type: "stream_over" });
+    const outcome = recordOf(webhook, request)?.outcome;
+    // A run nobody knows is one that a restart has forgotten: the caller is still owed a word.
+    return outcome === undefined ? sayGoodbye("apologize") : answerAfter(outcome);
+  };
+
+  const noteStreamStatus: Rule = (webhook, params, request) => {
+    const record = recordOf(webhook, request);
+    const status = readStreamStatus(params);
+    if (record !== undefined && status !== undefined) {
+      const words = status.error === undefined ? status.event : `${status.event}: ${status.error}`;
+      records.append(record.run, { atMs: clock.wallMs(), kind: "stream_status", detail: words });
+    }
+    return { answer: "noted" };
+  };
+
+  const noteCallStatus: Rule = ({ callSid, callStatus }) => {
+    if (isTerminal(callStatus)) calls.find(callSid)?.apply({ type: "caller_left" });
+    return { answer: "noted" };
+  };
+
+  /** Twilio could not get TwiML from us. Why, it says in a code, which the record keeps. */
+  const fallBack: Rule = ({ callSid }, params) => {
+    const record = records.find(callSid);
+    const code = param(params, "ErrorCode") ?? "";
+    const words = /^\d{1,6}$/.test(code) ? code : "no code";
+    if (record !== undefined)
+      records.append(record.run, { atMs: clock.wallMs(), kind: "fallback", detail: words });
+    observer.hint(
+      `Twilio asked for the fallback (${words})`,
+      "look the code up in Twilio's error dictionary; it could not get an answer from the inbound webhook",
+    );
+    return sayGoodbye("apologize");
+  };
+
+  function recordOf(webhook: VoiceWebhook, request: HttpRequest) {
+    const record = records.get(Number(request.params.run) as RunId);
+    return record?.callSid === webhook.callSid ? record : undefined;
+  }
+
+  function callOf(webhook: VoiceWebhook, request: HttpRequest): LiveCall | undefined {
+    const call = calls.find(webhook.callSid);
+    return call?.run === Number(request.params.run) ? call : undefined;
+  }
+
+  const post = (path: string, rule: Rule): Route => ({ method: "POST", path, handle: signed(rule) });
+  return [
+    post(INBOUND, answerInbound),
+    post("/api/v1/telephony/inbound/fallback", fallBack),
+    post(`${TWILIO}/stream-ended/{run}`, afterStream),
+    post(`${TWILIO}/stream-status/{run}`, noteStreamStatus),
+    post(`${TWILIO}/status-callback`, noteCallStatus),
+  ];
+}
+
+function responseOf(said: Said): HttpResponse {
+  if (said.answer === "noted") return { status: 204 };
+  if ("twiml" in said) {
+    return { status: 200, headers: { "content-type": "text/xml; charset=utf-8" }, body: said.twiml };
+  }
+  return detail(400, "CallSid and AccountSid are wanted, once each");
+}
+
+function factsOf(webhook: VoiceWebhook, route: ReturnType<Directory["routing"]["route"]>): CallFacts {
+  const { callSid, accountSid, from, to, stirVerstat, forwardedFrom, callerName } = webhook;
+  return {
+    callSid,
+    accountSid,
+    direction: "inbound",
+    from,
+    to,
+    numberId: route.numberId,
+    workflowId: "workflowId" in route ? route.workflowId : undefined,
+    workflowVersion: "workflowVersion" in route ? route.workflowVersion : undefined,
+    stirVerstat,
+    forwardedFrom,
+    callerName,
+  };
+}

@@ -1,0 +1,67 @@
+// Why a call ended. One closed list: it labels the metric, fills the record and picks what the caller hears.
+
+/** Endings of calls that were answered. */
+export const END_REASONS = [
+  "caller_hung_up", // the caller, by a stop message or a terminal status
+  "agent_hung_up", // the agent, after its last words were heard
+  "no_stream", // Twilio never opened the media stream, or it never sent an acceptable start
+  "media_lost", // the stream's socket died or fell silent without a stop
+  "protocol_error", // Twilio's side of the stream broke the contract after its start
+  "agent_failed", // the agent could not be reached or broke off
+  "call_error", // an exception in this call's own code
+  "worker_lost", // two media workers died under it
+  "max_duration", // the workflow's limit
+  "silence", // nobody spoke for the workflow's limit
+  "drained", // the gateway was shut down and its deadline passed
+] as const;
+export type EndReason = (typeof END_REASONS)[number];
+
+/** Why a call was refused at the webhook, before anything was answered. */
+export const REFUSALS = [
+  "number_unknown",
+  "number_inactive",
+  "workflow_missing",
+  "workflow_archived",
+  "workflow_invalid",
+  "calls_at_limit",
+  "draining",
+  "no_worker",
+] as const;
+export type Refusal = (typeof REFUSALS)[number];
+
+/** The one reason in a call's record. */
+export type Outcome = EndReason | Refusal;
+
+/** What an accepted stream did against the contract. Labels `linecard_stream_violations_total`. */
+export const STREAM_VIOLATIONS = [
+  "no_start", // nothing but silence for five seconds
+  "early_message", // media, a mark, a digit or stop before the start
+  "start_mismatch", // a start for another call or account than the token's
+  "start_format", // audio that is not mu-law at 8 kHz, one channel
+  "start_twice",
+  "foreign_stream", // a message of another stream
+  "binary", // Twilio sends text only
+] as const;
+export type StreamViolation = (typeof STREAM_VIOLATIONS)[number];
+
+/** What Twilio is told to do with the caller once the stream is over. */
+export type Farewell = "hang_up" | "apologize";
+
+/** A good goodbye is followed by nothing; a failure is never followed by dead air. */
+export function farewellOf(reason: EndReason): Farewell {
+  switch (reason) {
+    case "caller_hung_up":
+    case "agent_hung_up":
+    case "max_duration":
+      return "hang_up";
+    case "no_stream":
+    case "media_lost":
+    case "protocol_error":
+    case "agent_failed":
+    case "call_error":
+    case "worker_lost":
+    case "silence":
+    case "drained":
+      return "apologize";
+  }
+}

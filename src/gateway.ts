@@ -1,0 +1,237 @@
+// The whole gateway put together: configuration, calls, media pool, HTTP and sockets. main.ts runs one from the
+// environment; tests run their own.
+import type { Logger } from "pino";
+import { MEDIA_GAP_MS, PONG_MS } from "./calls/liveCall.ts";
+import { LiveCalls } from "./calls/liveCalls.ts";
+import { type CallObserver, WEBHOOK_ANSWERS } from "./calls/observer.ts";
+import { type CallRecords, MemoryCallRecords } from "./calls/records.ts";
+import { STREAM_REFUSALS } from "./calls/stream.ts";
+import { twilioRoutes } from "./calls/twilioRoutes.ts";
+import { pageRoutes } from "./console/page.ts";
+import type { Clock } from "./domain/clock.ts";
+import { createFront, type Front } from "./front/server.ts";
+import type { HttpRequest, Route } from "./http/http.ts";
+import { createRouter } from "./http/router.ts";
+import { loadAgentTypes } from "./media/agents/registry.ts";
+import { Metrics } from "./metrics/metrics.ts";
+import { metricsRoutes } from "./metrics/routes.ts";
+import { type DirectoryContents, RoutingSnapshot } from "./numbers/routing.ts";
+import { MediaPool, type MediaPoolObserver } from "./pool/mediaPool.ts";
+import { listeningOn, type Settings } from "./settings.ts";
+
+/** Bytes of a request's body, and of one stream message: Twilio's are under 4 KB and under 400 B. */
+const BODY_BYTES = 64 * 1_024;
+const MESSAGE_BYTES = 16 * 1_024;
+const BODY_MS = 5_000;
+/** Twilio gives up on a webhook after 15 s. */
+const ANSWER_MS = 10_000;
+/** What a media socket's reader may leave unread before frames are dropped: about 10 s of audio. */
+const SEND_BUFFER_BYTES = 256 * 1_024;
+/** Beside the media sockets: webhooks, scrapes, browsers, and strangers. */
+const OTHER_CONNECTIONS = 500;
+
+export interface GatewayParts {
+  readonly settings: Settings;
+  readonly contents: DirectoryContents;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** URLs of modules with agent types beside the built-in ones. */
+  readonly agentModules?: readonly string[];
+  /** How long a stream may be silent, and a ping unanswered. */
+  readonly silence?: { readonly mediaGapMs: number; readonly pongMs: number };
+}
+
+export interface Gateway {
+  /** With the port and base it really has. */
+  readonly settings: Settings;
+  readonly calls: LiveCalls;
+  readonly records: CallRecords;
+  readonly pool: MediaPool;
+  readonly front: Front;
+  readonly metrics: Metrics;
+  /**
+   * Takes no more calls, waits for those there are, cuts the rest after `timeoutMs`, and stops. Resolves with how
+   * many were cut.
+   */
+  drain(timeoutMs: number): Promise<number>;
+  /** Stops at once. */
+  close(): Promise<void>;
+}
+
+/** Starts it; rejects with a GatewayError when it can't listen. */
+export async function startGateway(parts: GatewayParts): Promise<Gateway> {
+  const { clock, log } = parts;
+  const agentModules = parts.agentModules ?? [];
+  const agentTypes = await loadAgentTypes(agentModules);
+  const directory = { routing: new RoutingSnapshot(parts.contents, agentTypes) };
+  const metrics = new Metrics(WEBHOOK_ANSWERS, STREAM_REFUSALS);
+  const observer = observe(metrics, log);
+  const { callsMax, mediaWorkers } = parts.settings;
+  const pool = await MediaPool.start({ workers: mediaWorkers, callsMax, clock, agentModules, observer });
+
+  let { settings } = parts;
+  const records = new MemoryCallRecords();
+  const { mediaGapMs, pongMs } = parts.silence ?? { mediaGapMs: MEDIA_GAP_MS, pongMs: PONG_MS };
+  const calls = new LiveCalls({
+    clock,
+    directory,
+    records,
+    tasks: pool,
+    observer,
+    limits: { callsMax, mediaGapMs, pongMs },
+    streamBase: () => settings.streamBase.streamHref,
+  });
+
+  const publicBase = () => settings.publicBase.href;
+  const pathPrefix = settings.publicBase.prefix;
+  const routes: Route[] = [
+    ...twilioRoutes({ calls, records, directory, observer, clock, publicBase }),
+    ...metricsRoutes(metrics, scrapeKeys(settings)),
+    ...healthRoutes(calls, pool),
+    ...pageRoutes({
+      publicBase,
+      callsLive: () => calls.size,
+      isDraining: () => calls.isDraining,
+    }),
+  ];
+  const router = createRouter(routes, {
+    pathPrefix,
+    onError: (error, { method, path }) => {
+      metrics.fault("http");
+      log.error({ err: error, method, path }, "a request failed in our own code");
+    },
+    onMethodNotAllowed: (request) => hintAtMethod(request, observer),
+  });
+  const front = createFront({
+    router,
+    door: calls.door,
+    pathPrefix,
+    limits: {
+      bodyBytes: BODY_BYTES,
+      bodyMs: BODY_MS,
+      answerMs: ANSWER_MS,
+      messageBytes: MESSAGE_BYTES,
+      sendBufferBytes: SEND_BUFFER_BYTES,
+      connections: callsMax + OTHER_CONNECTIONS,
+    },
+    clock,
+    log: {
+      onFault: (where, error) => {
+        metrics.fault("socket");
+        log.error({ err: error, where }, "a socket's handler failed in our own code");
+      },
+      onConnectionRefused: () => metrics.connectionRefused(),
+    },
+  });
+  metrics.watch({
+    workerCounts: () => pool.counts(),
+    pool: () => pool.state(),
+    callsLive: () => calls.size,
+    callsMax,
+    sockets: () => ({ media: front.sockets(), connections: front.connections() }),
+  });
+
+  try {
+    const { port } = await front.listen(settings.host, settings.port);
+    settings = listeningOn(settings, port);
+  } catch (error) {
+    front.close();
+    await pool.close();
+    throw error;
+  }
+
+  const close = async () => {
+    front.close();
+    await pool.close();
+  };
+  return {
+    get settings() {
+      return settings;
+    },
+    calls,
+    records,
+    pool,
+    front,
+    metrics,
+    close,
+    async drain(timeoutMs) {
+      const cut = await emptied(calls, clock, timeoutMs);
+      await close();
+      return cut;
+    },
+  };
+}
+
+/** Waits for the calls to end by themselves, and cuts those that have not by the deadline. */
+async function emptied(calls: LiveCalls, clock: Clock, timeoutMs: number): Promise<number> {
+  const startedMs = clock.nowMs();
+  let cut = 0;
+  const stop = clock.every(50, () => {
+    if (cut === 0 && clock.nowMs() - startedMs >= timeoutMs) cut = calls.cut();
+  });
+  await calls.drain();
+  stop();
+  return cut;
+}
+
+function observe(metrics: Metrics, log: Logger): CallObserver & MediaPoolObserver {
+  return {
+    webhookAnswered: (answer, tookMs) => metrics.webhookAnswered(answer, tookMs),
+    ended({ callSid, run }, direction, outcome, talkedMs, error) {
+      metrics.callEnded(direction, outcome, talkedMs);
+      const facts = { callSid, run, direction, outcome, talkedMs: Math.round(talkedMs) };
+      if (error === undefined) log.info(facts, "call ended");
+      else log.error({ ...facts, error }, "call ended by an error");
+    },
+    replaced({ callSid, run }) {
+      metrics.callReplaced();
+      log.warn({ callSid, run }, "call moved to another worker");
+    },
+    streamRefused(reason) {
+      metrics.streamRefused(reason);
+      log.warn({ reason }, "media upgrade refused");
+    },
+    streamViolated({ callSid, run }, violation) {
+      metrics.streamViolated(violation);
+      log.warn({ callSid, run, violation }, "stream broke the contract");
+    },
+    frameRefused: () => metrics.socketDropped(),
+    hint: (what, remedy) => log.warn({ remedy }, what),
+    workerDied(threadId, calls, why) {
+      metrics.workerDied(why);
+      log.error({ threadId, calls, why }, "media worker died; its calls move to another");
+    },
+    waited: (ms) => metrics.callWaited(ms),
+    stray(error) {
+      metrics.fault("worker");
+      log.error({ error }, "an error in a media worker that no call could be blamed for");
+    },
+  };
+}
+
+/** Alive: the event loop turns. Ready: a call that came now would be answered. */
+function healthRoutes(calls: LiveCalls, pool: MediaPool): readonly Route[] {
+  const ready: Route["handle"] = () => {
+    const refusal = calls.refusal();
+    const body = JSON.stringify({ ready: refusal === undefined, refusal, workers: pool.state().workers });
+    return { status: refusal === undefined ? 200 : 503, body };
+  };
+  return [
+    { method: "GET", path: "/livez", handle: () => ({ status: 200, body: JSON.stringify({ live: true }) }) },
+    { method: "GET", path: "/readyz", handle: ready },
+  ];
+}
+
+/** Undefined where anyone may scrape: nobody outside this machine can reach it. */
+function scrapeKeys({ isLoopbackOnly, metricsToken, apiKey }: Settings): readonly string[] | undefined {
+  if (isLoopbackOnly) return undefined;
+  return [metricsToken, apiKey].filter((key) => key !== undefined);
+}
+
+function hintAtMethod({ method, path }: HttpRequest, observer: CallObserver): void {
+  if (!path.startsWith("/api/v1/telephony/")) return;
+  observer.hint(
+    `${method} ${path} was refused`,
+    "in Twilio's console, set the webhook's method to HTTP POST",
+  );
+}

@@ -1,0 +1,37 @@
+// The few shapes our answers have, and how a thrown error becomes one of them. Knows no route and no socket.
+import { GatewayError, type GatewayErrorCode } from "../domain/errors.ts";
+import type { HttpResponse } from "./http.ts";
+
+/** A value as JSON. The server adds the content type. */
+export function json(status: number, value: unknown): HttpResponse {
+  return { status, body: JSON.stringify(value) };
+}
+
+/** A line or more of plain text, UTF-8. */
+export function text(status: number, body: string): HttpResponse {
+  return { status, headers: { "Content-Type": "text/plain; charset=utf-8" }, body };
+}
+
+/** An error body: `{"detail": …}`, the same for every route under `/api/v1`. */
+export function detail(status: number, message: string): HttpResponse {
+  return json(status, { detail: message });
+}
+
+/** What a client is told of a fault of ours: that it was ours, and nothing else. */
+export const INTERNAL_ERROR: HttpResponse = detail(500, "Internal Server Error");
+
+/** 500 marks what no request can cause: reported like a bug, its message kept from the client. */
+const STATUS_OF: Readonly<Record<GatewayErrorCode, number>> = {
+  SETTINGS_INVALID: 500,
+  ADDRESS_IN_USE: 500,
+  REQUEST_MALFORMED: 400,
+  REQUEST_TOO_LARGE: 413,
+  REQUEST_TIMEOUT: 408,
+};
+
+/** The answer an expected failure picks for itself; undefined for a fault of ours. */
+export function answerTo(error: unknown): HttpResponse | undefined {
+  if (!(error instanceof GatewayError)) return undefined;
+  const status = STATUS_OF[error.code];
+  return status === 500 ? undefined : detail(status, error.message);
+}

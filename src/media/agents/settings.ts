@@ -1,0 +1,33 @@
+// What the settings of every agent have in common, and how a type's own are read beside them.
+import { z } from "zod";
+import type { AgentType } from "./port.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** Fields every agent has. Longest call: a day, which is also Twilio's. */
+const common = {
+  max_duration_ms: z
+    .int()
+    .min(0)
+    .max(24 * HOUR_MS)
+    .default(HOUR_MS),
+};
+
+/** The settings of a type as `AgentType.parse` wants them: its own fields beside the common ones, and no others. */
+export function agentSettings<Type extends string, Fields extends z.core.$ZodLooseShape>(
+  type: Type,
+  fields: Fields,
+) {
+  const schema = z.strictObject({ type: z.literal(type), ...common, ...fields });
+  const parse: AgentType<z.output<typeof schema>>["parse"] = (agent) => {
+    const read = schema.safeParse(agent);
+    if (read.success) return { settings: read.data };
+    return {
+      problems: read.error.issues.map((issue) => ({
+        path: issue.path.filter((step) => typeof step !== "symbol"),
+        message: issue.message,
+      })),
+    };
+  };
+  return { schema, parse };
+}

@@ -1,0 +1,120 @@
+// The caller's audio in order: whatever pieces Twilio sends become 20 ms frames on the stream's own time axis, with
+// silence where pieces are missing. Knows timestamps and mu-law bytes, nothing of messages.
+import assert from "node:assert/strict";
+import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ } from "../../domain/audio.ts";
+import { MULAW_SILENCE } from "./g711.ts";
+
+/** What happened to the caller's audio. The owner makes it, all zero, and reads it. */
+export interface InboundCounters {
+  /** Frames delivered. */
+  frames: number;
+  /** Of these, frames in which some of the audio was missing and is silence. */
+  concealed: number;
+  /** Pieces dropped because what they hold had been delivered, or concealed, before they came. */
+  late: number;
+  /** Jumps of the time axis that were followed without filling. */
+  resyncs: number;
+}
+
+const SAMPLES_PER_MS = CARRIER_RATE_HZ / 1_000;
+/** Timestamps are off by up to 2 ms either way, against a first one that is just as far off. */
+const WOBBLE_SAMPLES = 5 * SAMPLES_PER_MS;
+/** A longer gap is a new beginning, not something to fill. */
+const GAP_MAX_SAMPLES = 1_000 * SAMPLES_PER_MS;
+/** So many pieces in a row from before: the clock was set back (a restart, a wrap), and they are not late. */
+const BEHIND_MAX = 10;
+assert(Number.isInteger(SAMPLES_PER_MS) && 2 * WOBBLE_SAMPLES < CARRIER_FRAME_SAMPLES);
+
+/**
+ * Takes pieces of any length and delivers frames of 20 ms. Delivered time is stream time: a gap of up to a second
+ * is filled with silence and what comes too late is dropped, while wobbling timestamps and a slowly drifting
+ * clock change nothing.
+ */
+export class InboundTrack {
+  readonly #deliver: (frame: Uint8Array, concealed: boolean) => void;
+  readonly #counters: InboundCounters;
+  readonly #frame = new Uint8Array(CARRIER_FRAME_SAMPLES);
+  /** Samples of `#frame` that are filled, and whether some of them are made up. */
+  #filled = 0;
+  #concealed = false;
+  /** Where on the stream's axis the next sample belongs, in samples; -1 before the first. */
+  #next = -1;
+  /** Late pieces in a row. */
+  #behind = 0;
+
+  /** `deliver` gets the track's own buffer, which is overwritten after it returns. It may not call the track. */
+  constructor(deliver: (frame: Uint8Array, concealed: boolean) => void, counters: InboundCounters) {
+    this.#deliver = deliver;
+    this.#counters = counters;
+  }
+
+  /** One piece: the first `length` bytes of `mulaw`, which began `timestampMs` into the stream. */
+  accept(timestampMs: number, mulaw: Uint8Array, length: number): void {
+    const at = timestampMs * SAMPLES_PER_MS;
+    if (this.#next < 0) this.#next = at;
+    const ahead = at - this.#next;
+    if (ahead >= -WOBBLE_SAMPLES && ahead <= WOBBLE_SAMPLES) {
+      this.#append(mulaw, 0, length);
+      this.#next += Math.sign(ahead); // a sample per piece: keeps up with drift, and lets wobble average out
+    } else if (ahead > GAP_MAX_SAMPLES) {
+      this.#resync(at, mulaw, length);
+    } else if (ahead > 0) {
+      this.#conceal(gapOf(ahead));
+      this.#append(mulaw, 0, length);
+    } else if (length + ahead > WOBBLE_SAMPLES) {
+      this.#append(mulaw, -ahead, length); // its beginning was delivered before
+    } else if (++this.#behind < BEHIND_MAX) {
+      this.#counters.late++;
+    } else {
+      this.#resync(at, mulaw, length);
+    }
+  }
+
+  #resync(at: number, mulaw: Uint8Array, length: number): void {
+    this.#counters.resyncs++;
+    this.#next = at;
+    this.#append(mulaw, 0, length);
+  }
+
+  #append(mulaw: Uint8Array, start: number, end: number): void {
+    this.#behind = 0;
+    this.#next += end - start;
+    const frame = this.#frame;
+    let from = start;
+    while (from < end) {
+      let to = this.#filled;
+      const until = Math.min(end, from + CARRIER_FRAME_SAMPLES - to);
+      while (from < until) frame[to++] = mulaw[from++]!;
+      this.#filledTo(to);
+    }
+  }
+
+  #conceal(samples: number): void {
+    this.#next += samples;
+    let left = samples;
+    while (left > 0) {
+      const to = Math.min(CARRIER_FRAME_SAMPLES, this.#filled + left);
+      left -= to - this.#filled;
+      this.#frame.fill(MULAW_SILENCE, this.#filled, to);
+      this.#concealed = true;
+      this.#filledTo(to);
+    }
+  }
+
+  #filledTo(to: number): void {
+    this.#filled = to;
+    if (to < CARRIER_FRAME_SAMPLES) return;
+    const concealed = this.#concealed;
+    this.#filled = 0;
+    this.#concealed = false;
+    this.#counters.frames++;
+    if (concealed) this.#counters.concealed++;
+    this.#deliver(this.#frame, concealed);
+  }
+}
+
+/** Samples to fill: whole frames where wobble alone makes the difference, so that frames stay aligned. */
+function gapOf(ahead: number): number {
+  const frames = Math.round(ahead / CARRIER_FRAME_SAMPLES) * CARRIER_FRAME_SAMPLES;
+  return Math.abs(ahead - frames) <= WOBBLE_SAMPLES ? frames : ahead;
+}

@@ -1,0 +1,276 @@
+// The agent's speech on its way to Twilio: queued, paced, marked, and taken back when the caller interrupts; and
+// the ledger of what the caller has heard of it. Knows mu-law bytes, mark names and time, but sends nothing itself.
+import assert from "node:assert/strict";
+import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, FRAME_MS } from "../../domain/audio.ts";
+import { MULAW_SILENCE } from "./g711.ts";
+
+export interface OutboundOptions {
+  /** How far ahead of real time audio may be sent: what Twilio holds against jitter, and loses at a clear. */
+  readonly leadMs: number;
+  /** A mark follows every so much audio sent. */
+  readonly markEveryMs: number;
+  /** Audio that may wait here; more is not taken. */
+  readonly queueMs: number;
+  /** Begins the name of every mark, and tells this track's marks from anyone else's. */
+  readonly markPrefix: string;
+  /** When audio that another worker had sent runs out: a track that takes over a call goes on from there. */
+  readonly playheadMs?: number | undefined;
+}
+
+/** Where the track's output goes, in order. */
+export interface OutboundSink {
+  /** One frame: the bytes `[start, end)`, valid during the call. */
+  media(frame: Uint8Array, start: number, end: number): void;
+  /** `name` comes back in a mark message when all sent before it was played, or cleared. */
+  mark(name: string): void;
+  /** Everything that was sent and not played yet is to be forgotten. */
+  clear(): void;
+}
+
+const MS_PER_BYTE = 1_000 / CARRIER_RATE_HZ;
+/** The queue begins small and doubles: an agent that speaks in real time never needs more than this. */
+const QUEUE_FRAMES_FIRST = 20;
+
+/**
+ * Time is a monotonic `nowMs` that the caller passes in; it never goes backwards.
+ *
+ * Pacing: the playhead is when all that was sent will have been played. Each frame moves it by 20 ms from where it
+ * was or, when it lay in the past (Twilio had run dry), from now. A frame is due as soon as the playhead is no
+ * more than `leadMs` ahead of now with it.
+ *
+ * Ledger: positions are milliseconds of audio sent since the last clear, which begins a new generation. A mark's
+ * name holds its generation and position, so it needs no memory here, and one that comes back because of a clear
+ * is of a past generation. Heard is the position of the last mark that came back, carried on by the clock as long
+ * as Twilio can have had audio to play without a break. A mark is sent every `markEveryMs`, at the end of an
+ * utterance, and behind the first frame after a break: until that one is back nobody knows that playing goes on.
+ */
+export class OutboundTrack {
+  readonly #options: OutboundOptions;
+  readonly #sink: OutboundSink;
+  readonly #framesMax: number;
+
+  /** A ring of frames, of which the first `#frames` from `#head` on are whole and `#partial` bytes follow. */
+  #ring: Uint8Array;
+  /** By frame of the ring: 1 where an utterance ends. */
+  #ends: Uint8Array;
+  #head = 0;
+  #frames = 0;
+  #partial = 0;
+  /** When the frame at the head came to a queue without whole frames. */
+  #readyMs = 0;
+
+  #playheadMs: number;
+  /** The last frame sent was not the end of its utterance. */
+  #speaking = false;
+  #underruns = 0;
+  #lateMs = 0;
+
+  #generation = 0;
+  #sentMs = 0;
+  /** Position of the last mark sent, of the last one that came back, and when that was. */
+  #markedMs = 0;
+  #echoedMs = 0;
+  #echoedAtMs = 0;
+  /** Where the audio sent without a break began, and how far the clock may carry on from the last mark. */
+  #unbrokenFromMs = 0;
+  #carryToMs = 0;
+  /** The highest answer given. */
+  #heardMs = 0;
+
+  constructor(options: OutboundOptions, sink: OutboundSink) {
+    for (const ms of [options.leadMs, options.markEveryMs, options.queueMs])
+      assert(ms >= FRAME_MS && ms % FRAME_MS === 0, `${ms} ms are whole frames`);
+    this.#options = options;
+    this.#sink = sink;
+    this.#framesMax = options.queueMs / FRAME_MS;
+    const frames = Math.min(QUEUE_FRAMES_FIRST, this.#framesMax);
+    this.#ring = new Uint8Array(frames * CARRIER_FRAME_SAMPLES);
+    this.#ends = new Uint8Array(frames);
+    this.#playheadMs = options.playheadMs ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Milliseconds sent since the last clear. */
+  get sentMs(): number {
+    return this.#sentMs;
+  }
+
+  /** Milliseconds waiting here. */
+  get queuedMs(): number {
+    return this.#queuedBytes * MS_PER_BYTE;
+  }
+
+  /** When all that was sent will have been played, if nothing held it up on its way; long ago when nothing was. */
+  get playheadMs(): number {
+    return this.#playheadMs;
+  }
+
+  /** Nothing waits, and all that was sent is known to have been heard. Takes an `endUtterance` to become true again. */
+  get idle(): boolean {
+    return this.#queuedBytes === 0 && this.#echoedMs === this.#sentMs;
+  }
+
+  /** Times Twilio ran dry in the middle of an utterance. */
+  get underruns(): number {
+    return this.#underruns;
+  }
+
+  /** How long after it was due the last frame was sent. Already set when that frame reaches the sink. */
+  get lateMs(): number {
+    return this.#lateMs;
+  }
+
+  /** Queues speech. Returns the bytes taken: fewer than given when the queue is full, and the rest is lost. */
+  push(mulaw: Uint8Array, nowMs: number): number {
+    const queued = this.#queuedBytes;
+    const taken = Math.min(mulaw.length, this.#framesMax * CARRIER_FRAME_SAMPLES - queued);
+    this.#reserve(queued + taken);
+    if (this.#frames === 0) this.#readyMs = nowMs;
+    const ring = this.#ring;
+    let to = this.#tailAt;
+    for (let from = 0; from < taken; from++) {
+      ring[to++] = mulaw[from]!;
+      if (to === ring.length) to = 0;
+    }
+    const partial = this.#partial + taken;
+    this.#partial = partial % CARRIER_FRAME_SAMPLES;
+    this.#frames += (partial - this.#partial) / CARRIER_FRAME_SAMPLES;
+    return taken;
+  }
+
+  /** The utterance is complete: pads its last frame with silence, and a mark follows that frame. */
+  endUtterance(nowMs: number): void {
+    if (this.#partial > 0) {
+      const start = this.#tailAt;
+      this.#ring.fill(MULAW_SILENCE, start, start + CARRIER_FRAME_SAMPLES - this.#partial);
+      if (this.#frames === 0) this.#readyMs = nowMs;
+      this.#partial = 0;
+      this.#frames++;
+    }
+    if (this.#frames > 0) {
+      this.#ends[(this.#head + this.#frames - 1) % this.#ends.length] = 1;
+      return;
+    }
+    this.#speaking = false; // its last frame is gone already
+    if (this.#markedMs < this.#sentMs) this.#mark();
+  }
+
+  /** Sends every frame that is due. */
+  pump(nowMs: number): void {
+    while (this.#frames > 0 && nowMs >= this.#dueMs) this.#sendFrame(nowMs);
+  }
+
+  /** When `pump` has something to do; Infinity when no whole frame waits. */
+  nextDueMs(): number {
+    return this.#frames > 0 ? this.#dueMs : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * The caller interrupts: drops the queue, has Twilio drop what it holds, and begins a new generation. Returns
+   * the milliseconds that were heard of the one it ends.
+   */
+  clear(nowMs: number): number {
+    const heardMs = this.heardMs(nowMs);
+    this.#ends.fill(0);
+    this.#head = 0;
+    this.#frames = 0;
+    this.#partial = 0;
+    this.#playheadMs = nowMs;
+    this.#speaking = false;
+    this.#generation++;
+    this.#sentMs = 0;
+    this.#markedMs = 0;
+    this.#echoedMs = 0;
+    this.#unbrokenFromMs = 0;
+    this.#carryToMs = 0;
+    this.#heardMs = 0;
+    this.#sink.clear();
+    return heardMs;
+  }
+
+  /**
+   * A mark came back. False when it says nothing about this generation's audio: one of an earlier generation, one
+   * that came before, or not one of ours at all.
+   */
+  markEchoed(name: string, nowMs: number): boolean {
+    const positionMs = Number(name.slice(name.lastIndexOf("-") + 1));
+    if (name !== this.#markName(positionMs)) return false;
+    if (positionMs <= this.#echoedMs || positionMs > this.#markedMs || positionMs % FRAME_MS !== 0)
+      return false;
+    this.#echoedMs = positionMs;
+    this.#echoedAtMs = nowMs;
+    this.#carryToMs =
+      positionMs > this.#unbrokenFromMs ? Number.POSITIVE_INFINITY : Math.max(this.#carryToMs, positionMs);
+    return true;
+  }
+
+  /** Milliseconds of this generation that the caller has heard. Never more than were sent, and never falls. */
+  heardMs(nowMs: number): number {
+    const carriedMs = this.#echoedMs + nowMs - this.#echoedAtMs;
+    this.#heardMs = Math.max(this.#heardMs, Math.min(carriedMs, this.#carryToMs, this.#sentMs));
+    return this.#heardMs;
+  }
+
+  get #queuedBytes(): number {
+    return this.#frames * CARRIER_FRAME_SAMPLES + this.#partial;
+  }
+
+  /** Where the next byte goes. */
+  get #tailAt(): number {
+    return ((this.#head + this.#frames) % this.#ends.length) * CARRIER_FRAME_SAMPLES + this.#partial;
+  }
+
+  get #dueMs(): number {
+    return Math.max(this.#readyMs, this.#playheadMs + FRAME_MS - this.#options.leadMs);
+  }
+
+  #sendFrame(nowMs: number): void {
+    this.#lateMs = nowMs - this.#dueMs;
+    const dry = this.#playheadMs < nowMs;
+    if (dry && this.#speaking) this.#underruns++;
+    if (dry || this.#sentMs === 0) this.#breakAt(this.#sentMs);
+    const first = this.#sentMs === this.#unbrokenFromMs;
+    this.#playheadMs = Math.max(this.#playheadMs, nowMs) + FRAME_MS;
+    this.#sentMs += FRAME_MS;
+
+    const frame = this.#head;
+    const ends = this.#ends[frame] === 1;
+    this.#ends[frame] = 0;
+    this.#head = (frame + 1) % this.#ends.length;
+    this.#frames--;
+    this.#speaking = !ends;
+    this.#sink.media(this.#ring, frame * CARRIER_FRAME_SAMPLES, (frame + 1) * CARRIER_FRAME_SAMPLES);
+    if (ends || first || this.#sentMs - this.#markedMs >= this.#options.markEveryMs) this.#mark();
+  }
+
+  /** What is sent from here on is played after a pause of unknown length: the clock alone can't carry across it. */
+  #breakAt(positionMs: number): void {
+    this.#carryToMs = Math.min(this.#carryToMs, positionMs);
+    this.#unbrokenFromMs = positionMs;
+  }
+
+  #mark(): void {
+    this.#markedMs = this.#sentMs;
+    this.#sink.mark(this.#markName(this.#sentMs));
+  }
+
+  #markName(positionMs: number): string {
+    return `${this.#options.markPrefix}${this.#generation}-${positionMs}`;
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes <= this.#ring.length) return;
+    let frames = this.#ends.length;
+    while (frames * CARRIER_FRAME_SAMPLES < bytes) frames = Math.min(2 * frames, this.#framesMax);
+    this.#ring = unrolled(this.#ring, this.#head * CARRIER_FRAME_SAMPLES, frames * CARRIER_FRAME_SAMPLES);
+    this.#ends = unrolled(this.#ends, this.#head, frames);
+    this.#head = 0;
+  }
+}
+
+/** A longer ring with the same content, its head at 0. */
+function unrolled(ring: Uint8Array, head: number, length: number): Uint8Array {
+  const longer = new Uint8Array(length);
+  longer.set(ring.subarray(head));
+  longer.set(ring.subarray(0, head), ring.length - head);
+  return longer;
+}

@@ -1,0 +1,179 @@
+// All the calls of one worker: their tasks, their end of the lane, the media tick, and the guard that keeps one
+// call's exception from being any other call's.
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { MessagePort } from "node:worker_threads";
+import type { Clock, Stop } from "../../domain/clock.ts";
+import type { EndReason } from "../../domain/endings.ts";
+import { assertNever } from "../../domain/errors.ts";
+import type { WorkerCounts } from "../../lane/counts.ts";
+import { LaneEnd, RecordKind } from "../../lane/lane.ts";
+import { CallRemains } from "../../lane/remains.ts";
+import type { CallTicket, TaskReport, WorkerBirth } from "../../lane/ticket.ts";
+import { type AgentTypes, loadAgentTypes } from "../agents/registry.ts";
+import { loadResamplers, type Resampler } from "../audio/resampler.ts";
+import { Call, type CallSurroundings } from "./call.ts";
+
+const TICK_MS = 1;
+/** Ticks without a call before ticking stops: long enough for the lane's last buffers to go home. */
+const LINGER_TICKS = 100;
+const NOTHING = new Uint8Array(0);
+const utf8 = new TextDecoder();
+
+interface Equipment {
+  readonly agents: AgentTypes;
+  readonly createResampler: (fromHz: number, toHz: number) => Resampler;
+}
+
+/** A task's place in the worker: found by slot for its records, by async context for its exceptions. */
+interface Seat {
+  readonly ticket: CallTicket;
+  readonly report: (report: TaskReport) => void;
+  call: Call | undefined;
+}
+
+export class CallHost {
+  readonly #lane: LaneEnd;
+  readonly #counts: WorkerCounts;
+  readonly #remains: CallRemains;
+  readonly #clock: Clock;
+  readonly #heartbeat: Int32Array;
+  readonly #equipment: Promise<Equipment>;
+  readonly #seats = new Map<number, Seat>();
+  readonly #whose = new AsyncLocalStorage<Seat>();
+  #stopTicking: Stop | undefined;
+  #idleTicks = 0;
+
+  constructor(
+    port: MessagePort,
+    birth: WorkerBirth,
+    shared: { readonly counts: WorkerCounts; readonly heartbeat: Int32Array },
+    clock: Clock,
+  ) {
+    this.#clock = clock;
+    this.#counts = shared.counts;
+    this.#heartbeat = shared.heartbeat;
+    this.#remains = new CallRemains(birth.remains);
+    this.#lane = new LaneEnd(port, clock, (...record) => this.#receive(...record));
+    this.#equipment = this.#equip(birth);
+    // A worker that cannot be equipped says so with its first task; until then this rejection is expected.
+    this.#equipment.catch(() => {});
+  }
+
+  /** Runs one call to its end. Rejects only when this worker cannot run calls at all. */
+  async run(ticket: CallTicket): Promise<TaskReport> {
+    const equipment = await this.#equipment;
+    return new Promise((report) => {
+      const seat: Seat = { ticket, report, call: undefined };
+      this.#seats.set(ticket.slot, seat);
+      this.#startTicking();
+      this.#whose.run(seat, () => {
+        try {
+          seat.call = new Call(ticket, this.#surroundings(seat, equipment));
+          this.#lane.write(RecordKind.ready, ticket.slot, ticket.epoch, NOTHING);
+        } catch (error) {
+          this.#blame(seat, error);
+        }
+      });
+    });
+  }
+
+  /** Ends the call in whose code an uncaught error arose; false when it can't be traced to one. */
+  catchStray(error: unknown): boolean {
+    const seat = this.#whose.getStore();
+    if (seat === undefined) {
+      this.#counts.add("strayErrors");
+      return false;
+    }
+    this.#blame(seat, error);
+    return true;
+  }
+
+  async #equip(birth: WorkerBirth): Promise<Equipment> {
+    const [agents, createResampler] = await Promise.all([
+      loadAgentTypes(birth.agentModules),
+      loadResamplers(),
+    ]);
+    return { agents, createResampler };
+  }
+
+  #surroundings(seat: Seat, { agents, createResampler }: Equipment): CallSurroundings {
+    return {
+      lane: this.#lane,
+      counts: this.#counts,
+      remains: this.#remains,
+      nowMs: () => this.#clock.nowMs(),
+      createResampler,
+      createAgent: (settings, line, facts) => {
+        const type = agents.get(settings.type);
+        if (type === undefined) throw new Error(`no agent type ${settings.type} in this worker`);
+        return type.create(settings, line, facts);
+      },
+      ended: (report) => this.#ended(seat, report),
+    };
+  }
+
+  #receive(kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array): void {
+    const seat = this.#seats.get(slot);
+    if (seat?.call === undefined || seat.ticket.epoch !== epoch) return;
+    try {
+      switch (kind) {
+        case RecordKind.media:
+        case RecordKind.control:
+          return seat.call.receive(bytes);
+        case RecordKind.closed:
+          return seat.call.end("media_lost");
+        case RecordKind.end:
+          return seat.call.end(utf8.decode(bytes) as EndReason);
+        case RecordKind.ready:
+          throw new Error("a record for the front thread came to a worker");
+        default:
+          assertNever(kind);
+      }
+    } catch (error) {
+      this.#blame(seat, error);
+    }
+  }
+
+  #tick(): void {
+    Atomics.add(this.#heartbeat, 0, 1);
+    const nowMs = this.#clock.nowMs();
+    for (const seat of this.#seats.values()) {
+      try {
+        seat.call?.tick(nowMs);
+      } catch (error) {
+        this.#blame(seat, error);
+      }
+    }
+    this.#lane.flush();
+    this.#idleTicks = this.#seats.size === 0 ? this.#idleTicks + 1 : 0;
+    if (this.#idleTicks > LINGER_TICKS) {
+      this.#stopTicking?.();
+      this.#stopTicking = undefined;
+    }
+  }
+
+  #startTicking(): void {
+    this.#idleTicks = 0;
+    this.#stopTicking ??= this.#clock.every(TICK_MS, () => this.#tick());
+  }
+
+  #blame(seat: Seat, error: unknown): void {
+    if (this.#seats.get(seat.ticket.slot) !== seat) return;
+    this.#counts.add("callErrors");
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    try {
+      if (seat.call === undefined)
+        this.#ended(seat, { reason: "call_error", error: text, heardMs: 0, digits: 0 });
+      else seat.call.end("call_error", { error: text });
+    } catch {
+      // Its agent threw once more while it was being put away; the call has been reported by then.
+    }
+  }
+
+  #ended(seat: Seat, report: TaskReport): void {
+    this.#seats.delete(seat.ticket.slot);
+    // The front reads the lane before it acts on the task's promise, so the last frames go out first.
+    this.#lane.flush();
+    seat.report(report);
+  }
+}

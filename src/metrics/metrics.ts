@@ -1,0 +1,233 @@
+// Every metric: its name, help and buckets, in one place. No label is a call, a number or an account. What the
+// media workers count is read out of their shared memory when someone asks, and never before.
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type Metric,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from "prom-client";
+import { END_REASONS, type Outcome, REFUSALS, STREAM_VIOLATIONS } from "../domain/endings.ts";
+import { type CountName, LATENESS_BOUNDS_MS, type WorkerCounts } from "../lane/counts.ts";
+
+/** What a scrape looks at. All of it is in memory; nothing here waits. */
+export interface MetricSources {
+  workerCounts(): WorkerCounts;
+  pool(): {
+    readonly workers: number;
+    readonly callsWaiting: number;
+    readonly laneDepthMs: number;
+    readonly laneDrops: number;
+  };
+  callsLive(): number;
+  readonly callsMax: number;
+  sockets(): { readonly media: number; readonly connections: number };
+}
+
+/** Fates of frames that worker threads count; `direction` is the caller's: in from the caller, out to them. */
+const FRAME_FATES: readonly (readonly [direction: "in" | "out", fate: string, count: CountName])[] = [
+  ["in", "heard", "framesHeard"],
+  ["in", "concealed", "framesConcealed"],
+  ["in", "late", "framesLate"],
+  ["out", "sent", "framesSent"],
+  ["out", "dropped_queue", "framesDroppedQueue"],
+  ["out", "dropped_clear", "framesDroppedClear"],
+  ["out", "dropped_lane", "framesDroppedLane"],
+];
+
+/** Twilio waits up to 15 s; a good answer takes a millisecond. */
+const WEBHOOK_BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
+const WAIT_BUCKETS_S = [0.001, 0.01, 0.05, 0.1, 0.5, 1, 5];
+const TALK_BUCKETS_S = [1, 5, 15, 30, 60, 180, 600, 1_800, 3_600];
+
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #ended: Counter<"direction" | "reason">;
+  readonly #answers: Counter<"answer">;
+  readonly #webhooks: Histogram;
+  readonly #refused: Counter<"reason">;
+  readonly #violations: Counter<"violation">;
+  readonly #deaths: Counter<"why">;
+  readonly #replaced: Counter;
+  readonly #waits: Histogram;
+  readonly #talked: Histogram;
+  readonly #faults: Counter<"where">;
+  readonly #socketDrops: Counter;
+  readonly #connectionsRefused: Counter;
+
+  constructor(answers: readonly string[], refusals: readonly string[]) {
+    const registers = [this.registry];
+    const counter = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
+      new Counter({ name: `linecard_${name}`, help, labelNames, registers });
+    this.#ended = counter("calls_ended_total", "Calls that ended or were refused, by why.", [
+      "direction",
+      "reason",
+    ]);
+    this.#answers = counter("webhook_answers_total", "What Twilio's webhooks were answered.", ["answer"]);
+    this.#refused = counter("stream_refused_total", "Media upgrades that were refused, by why.", ["reason"]);
+    this.#violations = counter("stream_violations_total", "What accepted streams did against the contract.", [
+      "violation",
+    ]);
+    this.#deaths = counter("worker_deaths_total", "Media workers that died or were killed.", ["why"]);
+    this.#replaced = counter("calls_replaced_total", "Calls that went on in another worker after a death.");
+    this.#faults = counter("faults_total", "Faults of ours that were contained.", ["where"]);
+    this.#socketDrops = counter(
+      "socket_drops_total",
+      "Frames a media socket did not take: its reader is slow.",
+    );
+    this.#connectionsRefused = counter("connections_refused_total", "Connections closed at the limit.");
+    const histogram = (name: string, help: string, buckets: number[]) =>
+      new Histogram({ name: `linecard_${name}`, help, buckets, registers });
+    this.#webhooks = histogram(
+      "webhook_duration_seconds",
+      "From a webhook's last byte to its answer.",
+      WEBHOOK_BUCKETS_S,
+    );
+    this.#waits = histogram("call_wait_seconds", "Time a call waited for a media worker.", WAIT_BUCKETS_S);
+    this.#talked = histogram(
+      "call_duration_seconds",
+      "From a stream's start to the call's end.",
+      TALK_BUCKETS_S,
+    );
+    for (const answer of answers) this.#answers.inc({ answer }, 0);
+    for (const reason of refusals) this.#refused.inc({ reason }, 0);
+    for (const violation of STREAM_VIOLATIONS) this.#violations.inc({ violation }, 0);
+    for (const reason of [...END_REASONS, ...REFUSALS]) this.#ended.inc({ direction: "inbound", reason }, 0);
+    for (const why of ["stuck", "exit"]) this.#deaths.inc({ why }, 0);
+  }
+
+  /** Adds what is read at scrape time. Once. */
+  watch(sources: MetricSources): void {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry, prefix: "linecard_", eventLoopMonitoringPrecision: 20 });
+    const gauge = (name: string, help: string, read: () => number) =>
+      new Gauge({
+        name: `linecard_${name}`,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    gauge("calls_live", "Calls that hold a slot: reserved, talking, or being put away.", sources.callsLive);
+    gauge("calls_max", "Calls that are admitted at most.", () => sources.callsMax);
+    gauge(
+      "calls_waiting",
+      "Calls that have no media worker. Above 0 a caller hears nothing.",
+      () => sources.pool().callsWaiting,
+    );
+    gauge("workers", "Media workers up.", () => sources.pool().workers);
+    gauge(
+      "lane_depth_seconds",
+      "Age of the oldest audio a worker has not taken.",
+      () => sources.pool().laneDepthMs / 1_000,
+    );
+    gauge("media_sockets", "Open media sockets.", () => sources.sockets().media);
+    gauge("connections", "Open connections of any kind.", () => sources.sockets().connections);
+    const total = (name: string, help: string, count: CountName) =>
+      this.#view(name, help, "counter", () => [{ value: sources.workerCounts().get(count), labels: {} }]);
+    total("messages_malformed_total", "Stream messages that could not be read.", "messagesMalformed");
+    total("resyncs_total", "Jumps of a caller's media clock that were followed.", "resyncs");
+    total("underruns_total", "Times an agent's audio ran dry between two frames.", "underruns");
+    total("marks_total", "Marks Twilio sent back for audio that was heard.", "marksEchoed");
+    total("call_errors_total", "Exceptions in one call's own code.", "callErrors");
+    total("stray_errors_total", "Exceptions in a worker that no call could be blamed for.", "strayErrors");
+    this.#view("frames_total", "20 ms frames by direction and fate.", "counter", () => {
+      const counts = sources.workerCounts();
+      const cells = FRAME_FATES.map(([direction, fate, count]) => ({
+        value: counts.get(count),
+        labels: { direction, fate },
+      }));
+      return [
+        ...cells,
+        { value: sources.pool().laneDrops, labels: { direction: "in", fate: "dropped_lane" } },
+      ];
+    });
+    this.#viewLateness(sources);
+  }
+
+  webhookAnswered(answer: string, tookMs: number): void {
+    this.#answers.inc({ answer });
+    this.#webhooks.observe(tookMs / 1_000);
+  }
+
+  callEnded(direction: "inbound" | "outbound", reason: Outcome, talkedMs: number): void {
+    this.#ended.inc({ direction, reason });
+    if (talkedMs > 0) this.#talked.observe(talkedMs / 1_000);
+  }
+
+  streamRefused(reason: string): void {
+    this.#refused.inc({ reason });
+  }
+
+  streamViolated(violation: string): void {
+    this.#violations.inc({ violation });
+  }
+
+  workerDied(why: string): void {
+    this.#deaths.inc({ why });
+  }
+
+  callReplaced(): void {
+    this.#replaced.inc();
+  }
+
+  callWaited(ms: number): void {
+    this.#waits.observe(ms / 1_000);
+  }
+
+  fault(where: string): void {
+    this.#faults.inc({ where });
+  }
+
+  socketDropped(): void {
+    this.#socketDrops.inc();
+  }
+
+  connectionRefused(): void {
+    this.#connectionsRefused.inc();
+  }
+
+  #viewLateness(sources: MetricSources): void {
+    this.#view("playout_lateness_seconds", "How late an agent's frames were sent.", "histogram", (name) => {
+      const counts = sources.workerCounts();
+      const cells: MetricValue<string>[] & { metricName?: string }[] = [];
+      let seen = 0;
+      for (const [bucket, frames] of counts.lateness().entries()) {
+        seen += frames;
+        const bound = LATENESS_BOUNDS_MS[bucket];
+        const le = bound === undefined ? "+Inf" : bound / 1_000;
+        cells.push(cell(`${name}_bucket`, seen, { le }));
+      }
+      cells.push(cell(`${name}_sum`, counts.get("latenessSumMs") / 1_000, {}));
+      cells.push(cell(`${name}_count`, seen, {}));
+      return cells;
+    });
+  }
+
+  /** A metric whose values are somebody else's memory. */
+  #view(
+    suffix: string,
+    help: string,
+    type: "counter" | "histogram",
+    read: (name: string) => MetricValue<string>[],
+  ): void {
+    const name = `linecard_${suffix}`;
+    const get = async () =>
+      ({ name, help, type, aggregator: "sum", values: read(name) }) as unknown as MetricObjectWithValues<
+        MetricValue<string>
+      >;
+    this.registry.registerMetric({ name, get, reset() {} } as unknown as Metric);
+  }
+}
+
+function cell(
+  metricName: string,
+  value: number,
+  labels: Record<string, string | number>,
+): MetricValue<string> {
+  return { metricName, value, labels } as MetricValue<string>;
+}

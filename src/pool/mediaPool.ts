@@ -1,0 +1,289 @@
+// The media workers and who has which call: placement, heartbeat, death, the end. A call is one Piscina task;
+// this folder is the only one that knows Piscina. It knows nothing of sockets, routing or records.
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { Piscina } from "piscina";
+import type { Clock, Stop } from "../domain/clock.ts";
+import { WorkerCounts } from "../lane/counts.ts";
+import { CallRemains } from "../lane/remains.ts";
+import type { CallTicket, TaskReport, WorkerBirth, WorkerHello, WorkerStray } from "../lane/ticket.ts";
+import { HEARTBEAT_MS, MediaWorker } from "./mediaWorker.ts";
+import { type CallOrder, Placement, type PlacementListener } from "./placement.ts";
+
+const TICK_MS = 1;
+/** Ticks without a call before ticking stops: long enough for the lanes' last buffers to go home. */
+const LINGER_TICKS = 100;
+/** A call that outlived this many workers is suspected of killing them, and is not placed again. */
+const DEATHS_MAX = 2;
+/** A worker younger than this gets at most every second new call, lest one bad newcomer take them all. */
+const NEWCOMER_MS = 10_000;
+/** Looks with too few threads before the pool is rebuilt: Piscina gives up after one failed boot. */
+const SHORT_LOOKS_MAX = 10;
+/** A worker that needs more than this is leaking; it dies and its calls move on. */
+const WORKER_HEAP_MB = 1_024;
+
+export interface MediaPoolOptions {
+  readonly workers: number;
+  /** Most calls at once; every worker can take them all after the others' death. */
+  readonly callsMax: number;
+  readonly clock: Clock;
+  /** URLs of modules with agent types beside the built-in ones. */
+  readonly agentModules: readonly string[];
+  readonly observer: MediaPoolObserver;
+}
+
+/** What the pool tells whoever counts and logs. */
+export interface MediaPoolObserver {
+  workerDied(threadId: number, calls: number, why: "stuck" | "exit"): void;
+  /** Time a call spent without a worker before one was chosen. */
+  waited(ms: number): void;
+  /** An error no call could be blamed for. */
+  stray(error: string): void;
+}
+
+const WORKER_FILE = fileURLToPath(new URL("../media/worker.ts", import.meta.url));
+
+export class MediaPool {
+  readonly #options: MediaPoolOptions;
+  readonly #remains: CallRemains;
+  readonly #epochs: Uint32Array;
+  readonly #freeSlots: number[];
+  readonly #workers = new Map<number, MediaWorker>();
+  readonly #placements = new Set<Placement>();
+  readonly #retired = new Set<Piscina>();
+  readonly #deadCounts = new WorkerCounts();
+  #pool: Piscina;
+  #stopTicking: Stop | undefined;
+  #idleTicks = 0;
+  #stopWatching: Stop;
+  #shortLooks = 0;
+  #alternate = false;
+  #laneDrops = 0;
+  #isClosing = false;
+
+  private constructor(options: MediaPoolOptions) {
+    this.#options = options;
+    this.#remains = new CallRemains({ slots: options.callsMax });
+    this.#epochs = new Uint32Array(options.callsMax);
+    this.#freeSlots = Array.from({ length: options.callsMax }, (_, slot) => options.callsMax - 1 - slot);
+    this.#pool = this.#build();
+    this.#stopWatching = options.clock.every(HEARTBEAT_MS, () => this.#watch());
+  }
+
+  /** Starts the workers; resolves once every one has said hello. */
+  static async start(options: MediaPoolOptions): Promise<MediaPool> {
+    const pool = new MediaPool(options);
+    await pool.#allSaidHello();
+    return pool;
+  }
+
+  /** Whether a call placed now begins at once. */
+  get isReady(): boolean {
+    return !this.#isClosing && [...this.#workers.values()].some((worker) => !worker.isDying);
+  }
+
+  /** Places a call on a worker. The caller has made sure that fewer than `callsMax` are placed. */
+  place(order: CallOrder, listener: PlacementListener): Placement {
+    const slot = this.#freeSlots.pop();
+    if (slot === undefined) throw new Error("more calls were admitted than there are slots");
+    const placement = new Placement(order, slot, listener);
+    this.#placements.add(placement);
+    this.#run(placement, undefined);
+    return placement;
+  }
+
+  /** Totals over all workers, the dead included. */
+  counts(): WorkerCounts {
+    const total = new WorkerCounts();
+    total.absorb(this.#deadCounts);
+    for (const worker of this.#workers.values()) total.absorb(worker.counts);
+    return total;
+  }
+
+  /** What a scrape or a test may want to know of this moment. */
+  state() {
+    let laneDepthMs = 0;
+    let laneDrops = this.#laneDrops;
+    for (const { lane } of this.#workers.values()) {
+      laneDepthMs = Math.max(laneDepthMs, lane.depthMs);
+      laneDrops += lane.dropped;
+    }
+    for (const placement of this.#placements) laneDrops += placement.parkedDrops;
+    return {
+      workers: this.#workers.size,
+      calls: this.#placements.size,
+      callsWaiting: this.#pool.queueSize,
+      callsByWorker: [...this.#workers.values()].map((worker) => worker.placements.size),
+      freeSlots: this.#freeSlots.length,
+      isTicking: this.#stopTicking !== undefined,
+      laneDepthMs,
+      laneDrops,
+    };
+  }
+
+  /** Ends all workers at once, their calls with them. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#stopWatching();
+    this.#stopTicking?.();
+    this.#stopTicking = undefined;
+    await Promise.all([this.#pool, ...this.#retired].map((pool) => pool.destroy()));
+    for (const worker of this.#workers.values()) worker.lane.close();
+    this.#workers.clear();
+  }
+
+  // Workers: born, chosen, watched, dead.
+
+  #build(): Piscina {
+    const birth: WorkerBirth = { remains: this.#remains.memory, agentModules: this.#options.agentModules };
+    const pool: Piscina = new Piscina({
+      filename: WORKER_FILE,
+      minThreads: this.#options.workers,
+      maxThreads: this.#options.workers,
+      concurrentTasksPerWorker: this.#options.callsMax,
+      atomics: "disabled", // with the default an idle worker's event loop stands still
+      workerData: birth,
+      env: {}, // agents' code runs in workers: the process's secrets stay out of them
+      resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
+      loadBalancer: (task, workers) => {
+        const placement = (task as unknown as Record<symbol, Placement>)[Piscina.queueOptionsSymbol]!;
+        const chosen = this.#choose(workers.map((worker) => worker.id));
+        if (chosen === undefined) return null;
+        this.#options.observer.waited(this.#options.clock.nowMs() - placement.askedAtMs);
+        placement.assign(chosen);
+        return workers.find((worker) => worker.id === chosen.threadId) ?? null;
+      },
+    });
+    pool.on("message", (message: WorkerHello | WorkerStray) => {
+      if ("stray" in message) this.#options.observer.stray(message.stray);
+      else this.#welcome(pool, message);
+    });
+    pool.on("error", (error: Error) => this.#options.observer.stray(error.stack ?? error.message));
+    return pool;
+  }
+
+  #welcome(pool: Piscina, hello: WorkerHello): void {
+    const thread = pool.threads.find(({ threadId }) => threadId === hello.threadId);
+    if (thread === undefined) return hello.port.close(); // it died between its hello and now
+    const worker = new MediaWorker(hello, thread, this.#options.clock);
+    this.#workers.set(hello.threadId, worker);
+    this.#shortLooks = 0;
+    thread.once("exit", () => this.#bury(worker));
+  }
+
+  #bury(worker: MediaWorker): void {
+    if (this.#isClosing || this.#workers.get(worker.threadId) !== worker) return;
+    this.#workers.delete(worker.threadId);
+    this.#deadCounts.absorb(worker.counts);
+    this.#laneDrops += worker.lane.dropped;
+    worker.lane.close();
+  }
+
+  /** Fewest calls; a newcomer only every second time, so that a bad one doesn't collect all new calls. */
+  #choose(threadIds: readonly number[]): MediaWorker | undefined {
+    const ready: MediaWorker[] = [];
+    for (const threadId of threadIds) {
+      const worker = this.#workers.get(threadId);
+      if (worker !== undefined && !worker.isDying) ready.push(worker);
+    }
+    ready.sort((a, b) => a.placements.size - b.placements.size || a.threadId - b.threadId);
+    const [first] = ready;
+    if (first === undefined) return undefined;
+    const isNewcomer = this.#options.clock.nowMs() - first.bornMs < NEWCOMER_MS;
+    const elder = ready.find((worker) => worker.bornMs < first.bornMs - NEWCOMER_MS);
+    if (!isNewcomer || elder === undefined) return first;
+    this.#alternate = !this.#alternate;
+    return this.#alternate ? first : elder;
+  }
+
+  #watch(): void {
+    for (const worker of this.#workers.values()) {
+      if (worker.isDying || !worker.isStuck()) continue;
+      worker.isDying = true;
+      this.#options.observer.workerDied(worker.threadId, worker.placements.size, "stuck");
+      void worker.thread.terminate();
+    }
+    for (const pool of this.#retired) {
+      if (pool.threads.some(({ threadId }) => (this.#workers.get(threadId)?.placements.size ?? 0) > 0))
+        continue;
+      this.#retired.delete(pool);
+      void pool.destroy();
+    }
+    this.#shortLooks = this.#pool.threads.length < this.#options.workers ? this.#shortLooks + 1 : 0;
+    if (this.#shortLooks >= SHORT_LOOKS_MAX) {
+      this.#shortLooks = 0;
+      this.#retired.add(this.#pool);
+      this.#pool = this.#build();
+    }
+  }
+
+  async #allSaidHello(): Promise<void> {
+    while (this.#workers.size < this.#options.workers) await once(this.#pool, "message");
+  }
+
+  // Calls: run, lost, ended.
+
+  #run(placement: Placement, resumed: CallTicket["resumed"]): void {
+    const { slot, order } = placement;
+    placement.epoch = this.#epochs[slot]! += 1;
+    placement.askedAtMs = this.#options.clock.nowMs();
+    const ticket: CallTicket = { ...order, slot, epoch: placement.epoch, resumed };
+    this.#startTicking();
+    this.#pool.run(Object.assign(ticket, { [Piscina.queueOptionsSymbol]: placement })).then(
+      (report: TaskReport) => {
+        placement.worker?.lane.poll();
+        this.#end(placement, report);
+      },
+      (error: unknown) => this.#lost(placement, error),
+    );
+  }
+
+  #lost(placement: Placement, error: unknown): void {
+    const { worker, ending, stream } = placement;
+    if (this.#isClosing) return;
+    if (worker !== undefined) {
+      worker.lane.poll();
+      placement.deaths++;
+      if (!worker.isDying) {
+        worker.isDying = true;
+        this.#options.observer.workerDied(worker.threadId, worker.placements.size, "exit");
+      }
+    }
+    const remains = this.#remains.read(placement.slot, placement.epoch);
+    placement.detach();
+    const heardMs = remains?.heardMs ?? 0;
+    if (ending !== undefined) return this.#end(placement, { reason: ending, heardMs, digits: 0 });
+    if (placement.deaths >= DEATHS_MAX) {
+      const text = error instanceof Error ? error.message : String(error);
+      return this.#end(placement, { reason: "worker_lost", error: text, heardMs, digits: 0 });
+    }
+    const nowMs = this.#options.clock.nowMs();
+    const resumed = stream && { streamSid: stream.streamSid, talkedMs: nowMs - stream.startedMs, remains };
+    this.#run(placement, resumed);
+    placement.listener.replaced();
+  }
+
+  #end(placement: Placement, report: TaskReport): void {
+    placement.detach();
+    this.#laneDrops += placement.parkedDrops;
+    this.#placements.delete(placement);
+    this.#freeSlots.push(placement.slot);
+    placement.listener.ended(report);
+  }
+
+  // The front's end of the media tick.
+
+  #startTicking(): void {
+    this.#idleTicks = 0;
+    this.#stopTicking ??= this.#options.clock.every(TICK_MS, () => this.#tick());
+  }
+
+  #tick(): void {
+    for (const { lane } of this.#workers.values()) lane.flush();
+    this.#idleTicks = this.#placements.size === 0 ? this.#idleTicks + 1 : 0;
+    if (this.#idleTicks > LINGER_TICKS) {
+      this.#stopTicking?.();
+      this.#stopTicking = undefined;
+    }
+  }
+}

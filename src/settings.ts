@@ -1,0 +1,402 @@
+// The environment, parsed once at start into one frozen value, with every problem reported at once.
+// It knows what each variable may be; what a part does with its settings is that part's business.
+import assert from "node:assert/strict";
+import { createSecretKey, type KeyObject } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { GatewayError } from "./domain/errors.ts";
+import { AccountSid } from "./domain/ids.ts";
+
+export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Where the gateway is reached: a scheme, a host, perhaps a port and a path prefix. */
+export interface Base {
+  /** The whole base without a trailing slash, `https://gw.example.com/voice`: append a path that begins with `/`. */
+  readonly href: string;
+  /** The same for media streams, over `wss` or `ws`: what `<Stream url>` begins with and upgrades are signed over. */
+  readonly streamHref: string;
+  /** Scheme, host and port: `https://gw.example.com`. */
+  readonly origin: string;
+  /** What a proxy may strip from a path: `/voice`, or empty. */
+  readonly prefix: string;
+  readonly scheme: "http" | "https";
+  /** Lower case, with its port unless that is the scheme's own: `127.0.0.1:8080`. */
+  readonly host: string;
+  readonly isLoopback: boolean;
+  readonly isHttps: boolean;
+}
+
+export interface TwilioAccount {
+  readonly accountSid: AccountSid;
+  readonly authToken: string;
+  /** E.164. */
+  readonly phoneNumber: string;
+}
+
+/** Deeply frozen. Modules are handed the part they use, never the environment. */
+export interface Settings {
+  readonly host: string;
+  /** 0 until `listeningOn` is told which port the system chose. */
+  readonly port: number;
+  /** What Twilio sees. Webhook signatures are checked over it. */
+  readonly publicBase: Base;
+  /** This node's own, where several share the public one. Upgrades are checked over its `streamHref`. */
+  readonly streamBase: Base;
+  /** Host and public base are both loopback: only then do `/metrics` and `/openapi.json` want no key. */
+  readonly isLoopbackOnly: boolean;
+  /** A first configuration, made at first start. */
+  readonly twilioAccount: TwilioAccount | undefined;
+  /** Without a trailing slash; undefined: Twilio's own. */
+  readonly twilioApiBaseUrl: string | undefined;
+  /** Asked by Twilio when we don't answer; as given, since a fragment carries Twilio's connection overrides. */
+  readonly voiceFallbackUrl: string | undefined;
+  readonly databasePath: string;
+  readonly apiKey: string | undefined;
+  /** 256 bits. A key object, so that no log or error can print it. */
+  readonly encryptionKey: KeyObject | undefined;
+  readonly metricsToken: string | undefined;
+  /** Hosts agents may have although they are not public, spelled as `URL.hostname` spells them. */
+  readonly agentPrivateHosts: readonly string[];
+  /** `+` and the first digits of numbers that may be called. Empty: any. */
+  readonly dialPrefixes: readonly string[];
+  readonly mediaWorkers: number;
+  readonly callsMax: number;
+  readonly drainTimeoutMs: number;
+  readonly logLevel: LogLevel;
+}
+
+/**
+ * Reads the environment of a machine with `cores` cores. Surrounding white space is dropped, an empty variable
+ * counts as not set. Throws one GatewayError, SETTINGS_INVALID, that names every problem and no secret.
+ */
+export function readSettings(env: Readonly<Record<string, string | undefined>>, cores: number): Settings {
+  const variables = new Variables(env);
+  const port = variables.integer("PORT", { default: 8_080, min: 0, max: 65_535 });
+  const publicBase = readPublicBase(variables) ?? loopbackBase(port);
+  const streamBase = readStreamBase(variables) ?? publicBase;
+  const host = readHost(variables) ?? (publicBase.isLoopback ? "127.0.0.1" : "0.0.0.0");
+
+  const settings: Settings = {
+    host,
+    port,
+    publicBase,
+    streamBase,
+    isLoopbackOnly: isLoopback(host) && publicBase.isLoopback,
+    twilioAccount: readTwilioAccount(variables),
+    twilioApiBaseUrl: readApiBaseUrl(variables),
+    voiceFallbackUrl: readFallbackUrl(variables),
+    databasePath:
+      variables.matching("DATABASE_PATH", /[^/\\]$/, "must be a file, not a folder") ?? "data/linecard.db",
+    apiKey: variables.secret("LINECARD_API_KEY", /^.{32,}$/su, "must be at least 32 characters long"),
+    encryptionKey: readEncryptionKey(variables),
+    metricsToken: variables.secret("METRICS_TOKEN"),
+    agentPrivateHosts: variables.list(
+      "AGENT_PRIVATE_HOSTS",
+      hostname,
+      "must be host names or addresses between commas, without scheme, port or path",
+    ),
+    dialPrefixes: variables.list(
+      "DIAL_PREFIXES",
+      dialPrefix,
+      "must be beginnings of international numbers between commas, such as +1,+4420",
+    ),
+    // Two at least: one death must never take every agent. One core is left to the front thread.
+    mediaWorkers: variables.integer("MEDIA_WORKERS", { default: Math.max(2, cores - 1), min: 1, max: 256 }),
+    // For calls with an agent's socket; echo calls alone would allow about twice as many.
+    callsMax: variables.integer("CALLS_MAX", { default: 1_000, min: 1, max: 10_000 }),
+    // 15 minutes let nearly every conversation end by itself.
+    drainTimeoutMs: variables.integer("DRAIN_TIMEOUT_MS", { default: 900_000, min: 0, max: 86_400_000 }),
+    logLevel: variables.oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
+  };
+  variables.refuseUnknown();
+  variables.finish();
+  return frozen(settings);
+}
+
+/**
+ * The settings once the listener is up on `port`. Only `PORT=0` makes a difference: the port and the default
+ * base, which holds it, become the real ones.
+ */
+export function listeningOn(settings: Settings, port: number): Settings {
+  assert(settings.port === 0 || settings.port === port, "listens on the port that was asked for");
+  // A base that was given never has port 0, so one that has is the default.
+  const known = (base: Base): Base => (base.host.endsWith(":0") ? loopbackBase(port) : base);
+  return frozen({
+    ...settings,
+    port,
+    publicBase: known(settings.publicBase),
+    streamBase: known(settings.streamBase),
+  });
+}
+
+function loopbackBase(port: number): Base {
+  return baseOf(new URL(`http://127.0.0.1:${port}`));
+}
+
+function baseOf(url: URL): Base {
+  const isHttps = url.protocol === "https:";
+  const scheme = isHttps ? "https" : "http";
+  const origin = `${scheme}://${url.host}`;
+  const prefix = url.pathname.replace(/\/+$/, "");
+  return {
+    href: `${origin}${prefix}`,
+    streamHref: `${isHttps ? "wss" : "ws"}://${url.host}${prefix}`,
+    origin,
+    prefix,
+    scheme,
+    host: url.host,
+    isLoopback: isLoopback(url.hostname),
+    isHttps,
+  };
+}
+
+/** What is wrong with a URL. None of them shows it: people put passwords and keys into URLs. */
+type UrlRule = (url: URL) => string | false;
+
+const httpsUnlessLoopback: UrlRule = (url) =>
+  url.protocol === "http:" &&
+  !isLoopback(url.hostname) &&
+  "must begin with https://, since http:// is for loopback hosts such as 127.0.0.1 only";
+const streamsPort: UrlRule = (url) =>
+  url.protocol === "https:" &&
+  url.port !== "" &&
+  `must leave out port ${url.port}, since Twilio opens media streams on port 443 only`;
+const portInUse: UrlRule = (url) => url.port === "0" && "must have a port that can be called, not 0";
+const callbackHost: UrlRule = (url) =>
+  url.hostname.includes("_") && "must have a host without underscores, since Twilio calls back no such host";
+const wholePath: UrlRule = (url) => /\/\/./.test(url.pathname) && "must have no empty part in its path";
+const noUser: UrlRule = (url) =>
+  (url.username !== "" || url.password !== "") && "must hold no user and no password";
+const noQuery: UrlRule = (url) => url.href.includes("?") && "must have no query";
+const noFragment: UrlRule = (url) => url.href.includes("#") && "must have no fragment";
+
+const PLAIN_RULES = [noUser, noQuery, noFragment];
+const BASE_RULES = [httpsUnlessLoopback, streamsPort, portInUse, callbackHost, wholePath, ...PLAIN_RULES];
+
+function readPublicBase(variables: Variables): Base | undefined {
+  const name = "PUBLIC_BASE_URL";
+  const url = readUrl(variables, name, variables.text(name), BASE_RULES);
+  return url && baseOf(url);
+}
+
+/** May be written with the streams' scheme or with the web's. */
+function readStreamBase(variables: Variables): Base | undefined {
+  const name = "STREAM_BASE_URL";
+  const url = readUrl(variables, name, variables.text(name)?.replace(/^ws(?=s?:)/i, "http"), BASE_RULES);
+  return url && baseOf(url);
+}
+
+function readUrl(
+  variables: Variables,
+  name: string,
+  text: string | undefined,
+  rules: readonly UrlRule[],
+): URL | undefined {
+  if (text === undefined) return undefined;
+  const url = /^https?:\/\/[^/\s]\S*$/i.test(text) ? URL.parse(text) : null;
+  if (url === null) return variables.problem(name, "must be a whole URL, such as https://gw.example.com");
+  const wrongs = rules.map((rule) => rule(url)).filter((wrong) => wrong !== false);
+  for (const wrong of wrongs) variables.problem(name, wrong);
+  return wrongs.length === 0 ? url : undefined;
+}
+
+function readHost(variables: Variables): string | undefined {
+  const text = variables.text("HOST");
+  if (text === undefined || isIP(text) !== 0 || hostname(text) !== undefined) return text;
+  return variables.problem("HOST", "must be an address or a host name to listen on, such as 127.0.0.1");
+}
+
+function readTwilioAccount(variables: Variables): TwilioAccount | undefined {
+  const names = ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"];
+  // The SID and the number are not shown either: the token is easily pasted in their place.
+  const accountSid = variables.matching(
+    "TWILIO_ACCOUNT_SID",
+    /^AC[0-9a-f]{32}$/i,
+    "must be AC and 32 hexadecimal digits (an API key's SID, SK…, can't stand in for it)",
+  );
+  const authToken = variables.secret("TWILIO_AUTH_TOKEN", /^\S+$/, "must be one word without spaces");
+  const phoneNumber = variables.matching(
+    "TWILIO_PHONE_NUMBER",
+    /^\+[1-9][0-9]{6,14}$/,
+    "must be in E.164: +, the country code and the number, digits only, such as +15551234567",
+  );
+  const missing = names.filter((name) => !variables.isGiven(name));
+  if (missing.length === 1 || missing.length === 2) {
+    for (const name of missing) variables.problem(name, `is missing: ${names.join(", ")} go together`);
+  }
+  if (accountSid === undefined || authToken === undefined || phoneNumber === undefined) return undefined;
+  return { accountSid: AccountSid(accountSid), authToken, phoneNumber };
+}
+
+function readApiBaseUrl(variables: Variables): string | undefined {
+  const name = "TWILIO_API_BASE_URL";
+  // The Auth Token is sent there: not over the open network without TLS.
+  const url = readUrl(variables, name, variables.text(name), [httpsUnlessLoopback, ...PLAIN_RULES]);
+  return url?.href.replace(/\/+$/, "");
+}
+
+function readFallbackUrl(variables: Variables): string | undefined {
+  const name = "VOICE_FALLBACK_URL";
+  const text = variables.text(name);
+  return readUrl(variables, name, text, []) && text;
+}
+
+function readEncryptionKey(variables: Variables): KeyObject | undefined {
+  // 32 bytes are 43 digits of base64, of either alphabet, and one of padding.
+  const text = variables.secret(
+    "LINECARD_ENCRYPTION_KEY",
+    /^[\w+/-]{43}=?$/,
+    "must be 32 bytes in base64, as `openssl rand -base64 32` prints them",
+  );
+  return text === undefined ? undefined : createSecretKey(Buffer.from(text, "base64"));
+}
+
+/** A host's canonical spelling; undefined when it is more or less than a host. */
+function hostname(text: string): string | undefined {
+  const address = text.replace(/^\[(.*)\]$/, "$1");
+  if (isIP(address) === 6) return URL.parse(`http://[${address}]`)?.hostname;
+  return /^[\w.-]+$/.test(text) ? URL.parse(`http://${text}`)?.hostname : undefined;
+}
+
+function dialPrefix(text: string): string | undefined {
+  return /^\+?[1-9][0-9]{0,14}$/.test(text) ? `+${text.replace("+", "")}` : undefined;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || host === "::1" || /^127(\.[0-9]{1,3}){3}$/.test(host);
+}
+
+function frozen<Value extends object>(value: Value): Value {
+  for (const part of Object.values(value)) if (typeof part === "object" && part !== null) frozen(part);
+  return Object.freeze(value);
+}
+
+/** Variables the twilio package and Twilio's command line read; not ours to refuse. */
+const READ_BY_TWILIO = /^TWILIO_(API_KEY|API_SECRET|CA_BUNDLE|EDGE|LOG_LEVEL|PROFILE|REGION)$/;
+
+/** Kubernetes puts these into every container for each service, so also for one called `linecard`. */
+const MADE_BY_KUBERNETES = /_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?)$/;
+
+/** Reads variables and gathers what is wrong with them; a wrong one reads as if it were not set. */
+class Variables {
+  readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #asked = new Set<string>();
+  readonly #problems: string[] = [];
+
+  constructor(env: Readonly<Record<string, string | undefined>>) {
+    this.#env = env;
+  }
+
+  problem(name: string, wrong: string): undefined {
+    this.#problems.push(`${name} ${wrong}`);
+  }
+
+  text(name: string): string | undefined {
+    this.#asked.add(name);
+    return this.#env[name]?.trim() || undefined;
+  }
+
+  isGiven(name: string): boolean {
+    const file = `${name}_FILE`;
+    return Boolean(this.#env[name]?.trim() || (this.#asked.has(file) && this.#env[file]?.trim()));
+  }
+
+  matching(name: string, shape: RegExp, wrong: string): string | undefined {
+    const text = this.text(name);
+    return text === undefined || shape.test(text) ? text : this.problem(name, wrong);
+  }
+
+  /** From the variable or from the file that `<name>_FILE` names. */
+  secret(name: string, shape = /^/, wrong = ""): string | undefined {
+    const direct = this.text(name);
+    const path = this.text(`${name}_FILE`);
+    if (direct !== undefined && path !== undefined) {
+      return this.problem(name, `is given twice: keep it or ${name}_FILE`);
+    }
+    const secret = path === undefined ? direct : this.#contents(`${name}_FILE`, path);
+    if (secret === undefined) return undefined;
+    if (/\p{Cc}/u.test(secret)) return this.problem(name, "must be a single line without control characters");
+    return shape.test(secret) ? secret : this.problem(name, wrong);
+  }
+
+  /** The path is not shown: a secret may have been put in its place. */
+  #contents(name: string, path: string): string | undefined {
+    try {
+      return readFileSync(path, "utf8").trim() || this.problem(name, "names a file that is empty");
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      return this.problem(name, `names a file that can't be read (${code})`);
+    }
+  }
+
+  integer(
+    name: string,
+    { default: otherwise, min, max }: { default: number; min: number; max: number },
+  ): number {
+    const text = this.text(name);
+    if (text === undefined) return otherwise;
+    const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    this.problem(name, `must be a whole number from ${min} to ${max}, not ${shown(text)}`);
+    return otherwise;
+  }
+
+  oneOf<Option extends string>(name: string, options: readonly Option[], otherwise: Option): Option {
+    const text = this.text(name);
+    if (text === undefined) return otherwise;
+    const option = options.find((candidate) => candidate === text);
+    if (option === undefined) this.problem(name, `must be one of ${options.join(", ")}, not ${shown(text)}`);
+    return option ?? otherwise;
+  }
+
+  /** Comma-separated entries, each in its canonical form, none twice. `canonical` gives undefined for a wrong one. */
+  list(name: string, canonical: (entry: string) => string | undefined, wrong: string): readonly string[] {
+    const entries = (this.text(name) ?? "").split(",").map((entry) => entry.trim());
+    const read = entries.filter((entry) => entry !== "").map(canonical);
+    if (read.includes(undefined)) this.problem(name, wrong);
+    return [...new Set(read)].filter((entry) => entry !== undefined);
+  }
+
+  /** A mistyped name would otherwise leave a default in force unseen. To be asked after everything was read. */
+  refuseUnknown(): void {
+    for (const name of Object.keys(this.#env)) {
+      if (!/^(LINECARD|TWILIO)_/.test(name) || this.#asked.has(name) || !this.isGiven(name)) continue;
+      if (READ_BY_TWILIO.test(name) || MADE_BY_KUBERNETES.test(name)) continue;
+      this.problem(name, `is not a setting; the nearest is ${nearest(name, this.#asked)}`);
+    }
+  }
+
+  finish(): void {
+    const count = this.#problems.length;
+    if (count === 0) return;
+    const title = count === 1 ? "1 setting is wrong:" : `${count} settings are wrong:`;
+    throw new GatewayError("SETTINGS_INVALID", [title, ...this.#problems].join("\n  "));
+  }
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+}
+
+function nearest(name: string, candidates: Iterable<string>): string {
+  const byDistance = [...candidates].map((candidate) => ({
+    candidate,
+    edits: editsBetween(name, candidate),
+  }));
+  return byDistance.reduce((best, next) => (next.edits < best.edits ? next : best)).candidate;
+}
+
+/** Levenshtein's distance, one row at a time. */
+function editsBetween(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (const [line, letter] of [...from].entries()) {
+    const next = [line + 1];
+    for (const [column, other] of [...to].entries()) {
+      const replaced = row[column]! + (letter === other ? 0 : 1);
+      next.push(Math.min(replaced, row[column + 1]! + 1, next[column]! + 1));
+    }
+    row = next;
+  }
+  return row.at(-1)!;
+}

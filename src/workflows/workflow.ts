@@ -1,0 +1,42 @@
+// A workflow says which agent answers. This file reads its definition; who stores it is not its business.
+import type { WorkflowId } from "../domain/ids.ts";
+import type { FieldProblem } from "../media/agents/port.ts";
+import type { AgentTypes } from "../media/agents/registry.ts";
+
+export interface Workflow {
+  readonly id: WorkflowId;
+  readonly name: string;
+  readonly status: "active" | "archived";
+  /** Counts up with every update; a call keeps and records the one it began with. */
+  readonly version: number;
+  /** `{"agent": {"type": …, …settings}}`, as it was saved. */
+  readonly definition: unknown;
+}
+
+/** An agent's settings as its type has read them, defaults filled in. */
+export interface AgentSettings {
+  readonly type: string;
+  readonly max_duration_ms: number;
+}
+
+/** Reads a workflow's definition; problems name their field, as in `["agent", "rate_hz"]`. */
+export function readDefinition(
+  definition: unknown,
+  types: AgentTypes,
+): { readonly agent: AgentSettings } | { readonly problems: readonly FieldProblem[] } {
+  const agent = isRecord(definition) ? definition.agent : undefined;
+  if (!isRecord(agent))
+    return { problems: [{ path: ["agent"], message: "an object with a type is wanted" }] };
+  const type = typeof agent.type === "string" ? types.get(agent.type) : undefined;
+  if (type === undefined) {
+    const known = [...types.keys()].join(", ");
+    return { problems: [{ path: ["agent", "type"], message: `unknown agent type; known are ${known}` }] };
+  }
+  const read = type.parse(agent);
+  if ("settings" in read) return { agent: read.settings };
+  return { problems: read.problems.map(({ path, message }) => ({ path: ["agent", ...path], message })) };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
