@@ -8,6 +8,7 @@ import { numberOption, readOptions, runCommand, UsageError } from "./arguments.t
 import { GATEWAY_HELP, GATEWAY_OPTIONS, readTarget } from "./gateway.ts";
 import { LoadCall } from "./load/call.ts";
 import { Figures, LATE_MS } from "./load/figures.ts";
+import { pace } from "./load/pace.ts";
 
 const HELP = `Load-tests a running gateway with calls to a number whose agent is the echo.
 
@@ -21,10 +22,9 @@ ${GATEWAY_HELP}
 Exit status: 1 if a call failed or a frame was lost.
 `;
 
-const TICK_MS = 2;
 /** The last echoes have this long to arrive before calls hang up. */
 const ECHO_MS = 500;
-const PROGRESS_MS = 1_000;
+const PROGRESS_MS = process.stderr.isTTY ? 1_000 : 5_000;
 /** After the last call was dialled, calls that are still being set up have this long. */
 const SETUP_MS = 10_000;
 /** Calls hang up this much faster than they were set up. */
@@ -59,12 +59,11 @@ async function runLoad(args: string[]): Promise<number> {
     { length: plan.calls },
     (_, number) => new LoadCall(number, { ...target, addresses }, figures, realClock.nowMs),
   );
-  const stopTicks = [
-    realClock.every(TICK_MS, () => tickAll(calls)),
-    realClock.every(PROGRESS_MS, () => tellProgress(calls, figures)),
-  ];
+  const stopPace = pace(calls, realClock.nowMs);
+  const stopProgress = realClock.every(PROGRESS_MS, () => tellProgress(calls, figures));
   const cpuCores = await conduct(calls, plan);
-  for (const stop of stopTicks) stop();
+  stopPace();
+  stopProgress();
   const results = resultsOf(plan.calls, figures, cpuCores);
   process.stdout.write(`${given.json ? JSON.stringify(results) : sentence(results)}\n`);
   return results.failed > 0 || results.lost > 0 ? 1 : 0;
@@ -122,11 +121,6 @@ async function within(ms: number, signal: AbortSignal, work: Promise<unknown>): 
   const done = new AbortController();
   void work.then(() => done.abort());
   await pause(ms, AbortSignal.any([signal, done.signal]));
-}
-
-function tickAll(calls: readonly LoadCall[]): void {
-  const nowMs = realClock.nowMs();
-  for (const call of calls) call.tick(nowMs);
 }
 
 function tellProgress(calls: readonly LoadCall[], figures: Figures): void {

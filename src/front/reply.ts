@@ -45,7 +45,7 @@ export class Reply {
       native.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
       for (const [name, value] of headers) native.writeHeader(name, value);
       if (close) {
-        native.end(this.#withoutBody || bodiless ? "" : body, true);
+        native.end(this.#withoutBody ? "" : body, true);
       } else if (this.#withoutBody || bodiless) {
         // Told the length, endWithoutBody would wait for a body of that length to be written.
         if (!bodiless) native.writeHeader("Content-Length", String(Buffer.byteLength(body)));

@@ -7,7 +7,7 @@ import type { Clock, Stop } from "../domain/clock.ts";
 import { WorkerCounts } from "../lane/counts.ts";
 import { CallRemains } from "../lane/remains.ts";
 import type { CallTicket, TaskReport, WorkerBirth, WorkerHello, WorkerStray } from "../lane/ticket.ts";
-import { HEARTBEAT_MS, MediaWorker } from "./mediaWorker.ts";
+import { HEARTBEAT_MS, LOOK_LATE_MS, MediaWorker } from "./mediaWorker.ts";
 import { type CallOrder, Placement, type PlacementListener } from "./placement.ts";
 
 const TICK_MS = 1;
@@ -57,6 +57,7 @@ export class MediaPool {
   #idleTicks = 0;
   #stopWatching: Stop;
   #shortLooks = 0;
+  #lookedMs = 0;
   #alternate = false;
   #laneDrops = 0;
   #isClosing = false;
@@ -197,6 +198,10 @@ export class MediaPool {
   }
 
   #watch(): void {
+    const nowMs = this.#options.clock.nowMs();
+    const isLate = nowMs - this.#lookedMs > LOOK_LATE_MS;
+    this.#lookedMs = nowMs;
+    if (isLate) return;
     for (const worker of this.#workers.values()) {
       if (worker.isDying || !worker.isStuck()) continue;
       worker.isDying = true;

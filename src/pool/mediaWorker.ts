@@ -11,6 +11,8 @@ export const HEARTBEAT_MS = 100;
 /** …and a worker with calls whose heart stood still over so many looks is stuck. Looks are counted, not
  * milliseconds, so that a front thread that was itself held up blames no one. */
 const LOOKS_UNTIL_STUCK = 5;
+/** A look that itself came later than this doesn't count: the whole machine is short of time. */
+export const LOOK_LATE_MS = 2 * HEARTBEAT_MS;
 
 export class MediaWorker {
   readonly threadId: number;

@@ -10,6 +10,7 @@ import { parseTwiml } from "../../twin/twiml.ts";
 import { sendWebhook, signatureHeader } from "../../twin/webhook.ts";
 import type { Target } from "../gateway.ts";
 import { type Figures, LATE_MS } from "./figures.ts";
+import type { Turn } from "./pace.ts";
 import { LightSocket } from "./socket.ts";
 import { PAYLOAD_CHARACTERS, STEPS, Tone } from "./tones.ts";
 
@@ -32,7 +33,8 @@ export interface LoadTarget extends Target {
   readonly addresses: Addresses;
 }
 
-export class LoadCall {
+export class LoadCall implements Turn {
+  readonly phaseMs: number;
   readonly #target: LoadTarget;
   readonly #figures: Figures;
   readonly #nowMs: () => number;
@@ -47,7 +49,6 @@ export class LoadCall {
   /** The start was sent, and the first frame is due; frames of different calls are due at different times. */
   #startedMs = 0;
   #originMs = Number.POSITIVE_INFINITY;
-  readonly #phaseMs: number;
   #sequence = 0;
   /** Media messages sent, those of them that carry the tone, and the number of the frame whose echo comes next. */
   #frames = 0;
@@ -64,7 +65,7 @@ export class LoadCall {
     this.#figures = figures;
     this.#nowMs = nowMs;
     this.#tone = new Tone(number);
-    this.#phaseMs = (number * GOLDEN_RATIO * FRAME_MS) % FRAME_MS;
+    this.phaseMs = Math.floor((number * GOLDEN_RATIO * FRAME_MS) % FRAME_MS);
     const { accountSid, to } = target;
     this.#params = inboundParams({ accountSid, callSid: this.#callSid, from: CALLER, to });
   }
@@ -109,7 +110,7 @@ export class LoadCall {
     }
   }
 
-  /** Sends what is due; called every few milliseconds. */
+  /** Sends what is due. */
   tick(nowMs: number): void {
     while (this.#originMs + this.#frames * FRAME_MS <= nowMs) this.#sendFrame(nowMs);
     if (!this.#hasMarks) return;
@@ -145,7 +146,7 @@ export class LoadCall {
     this.#sendEvent("start", startBody(facts));
     this.#startedMs = this.#nowMs();
     this.#figures.toStart.add(this.#startedMs - dialledMs);
-    this.#originMs = Math.ceil((this.#startedMs - this.#phaseMs) / FRAME_MS) * FRAME_MS + this.#phaseMs;
+    this.#originMs = Math.ceil((this.#startedMs - this.phaseMs) / FRAME_MS) * FRAME_MS + this.phaseMs;
     this.#state = "talking";
     this.#settled.resolve();
   }

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { describe, it } from "node:test";
+import { systemClock } from "../../../src/domain/clock.ts";
+import { GatewayError } from "../../../src/domain/errors.ts";
+import { createFront } from "../../../src/front/server.ts";
+import { createRouter } from "../../../src/http/router.ts";
+import { eventually, LIMITS, RecordingDoor, startFront } from "./rig.ts";
+
+const GET_HELLO = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+
+function another() {
+  return createFront({
+    router: createRouter([], { pathPrefix: "", onError: () => {} }),
+    door: new RecordingDoor(),
+    pathPrefix: "",
+    limits: LIMITS,
+    clock: systemClock,
+    log: { onFault: () => {}, onConnectionRefused: () => {} },
+  });
+}
+
+describe("listening", () => {
+  it("has the port for itself: a second front is told so in a sentence", async (t) => {
+    const rig = await startFront(t);
+    const second = another();
+    t.after(() => second.close());
+    await assert.rejects(second.listen("127.0.0.1", rig.port), (error: unknown) => {
+      assert.ok(error instanceof GatewayError);
+      assert.equal(error.code, "ADDRESS_IN_USE");
+      assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${rig.port}\\b.*another process.*PORT`));
+      return true;
+    });
+    assert.equal((await rig.ask(GET_HELLO)).body, "hello");
+  });
+
+  it("says the same of a port that something else has, and of an address that is not ours", async (t) => {
+    const other = net.createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    t.after(() => other.close());
+    const { port } = other.address() as net.AddressInfo;
+    for (const [host, wanted] of [
+      ["127.0.0.1", port],
+      ["192.0.2.1", 0],
+    ] as const) {
+      const front = another();
+      t.after(() => front.close());
+      await assert.rejects(front.listen(host, wanted), { code: "ADDRESS_IN_USE" });
+    }
+  });
+
+  it("may begin again on a port as soon as the last front left it, connections and all", async (t) => {
+    const first = await startFront(t);
+    await first.stream();
+    first.front.close();
+    const second = another();
+    t.after(() => second.close());
+    assert.deepEqual(await second.listen("127.0.0.1", first.port), { port: first.port });
+  });
+
+  it("ends with stopListening; what is open goes on", async (t) => {
+    const rig = await startFront(t);
+    const client = await rig.stream();
+    const peer = await rig.dial();
+    peer.send(GET_HELLO);
+    await peer.answer();
+    rig.front.stopListening();
+    rig.front.stopListening();
+    const refused = net.connect({ host: "127.0.0.1", port: rig.port });
+    const [error] = await once(refused, "error");
+    assert.equal(error.code, "ECONNREFUSED");
+    client.send("on we go");
+    assert.equal(String((await once(client, "message"))[0]), "on we go");
+    peer.send(GET_HELLO);
+    assert.equal((await peer.answer()).body, "hello");
+    assert.equal(rig.front.sockets(), 1);
+  });
+
+  it("ends with close, which may be called again", async (t) => {
+    const rig = await startFront(t);
+    const peer = await rig.dial();
+    peer.send("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+    await eventually(() => rig.front.connections() === 1);
+    rig.front.close();
+    await peer.ended();
+    rig.front.close();
+    rig.front.stopListening();
+    assert.equal(rig.front.connections(), 0);
+    assert.deepEqual(rig.faults, []);
+  });
+});
+
+describe("the limit on connections", () => {
+  it("closes those beyond it as they come, and lets new ones in when old ones leave", async (t) => {
+    const rig = await startFront(t, { limits: { connections: 3 } });
+    const stream = await rig.stream();
+    const peers = [await rig.dial(), await rig.dial()];
+    for (const peer of peers) {
+      peer.send(GET_HELLO);
+      assert.equal((await peer.answer()).body, "hello");
+    }
+    assert.equal(rig.front.connections(), 3);
+    for (let extra = 0; extra < 5; extra++) {
+      const refused = await rig.dial();
+      await refused.ended();
+      assert.equal(refused.rest, "");
+    }
+    assert.equal(rig.refusedConnections(), 5);
+    assert.equal(rig.front.connections(), 3);
+
+    peers[0]?.socket.destroy();
+    await eventually(() => rig.front.connections() === 2);
+    assert.equal((await rig.ask(GET_HELLO)).body, "hello");
+
+    stream.close();
+    await once(stream, "close");
+    await eventually(() => rig.front.connections() === 1);
+    await rig.stream();
+    await rig.dial();
+    assert.equal(rig.refusedConnections(), 5);
+  });
+});
