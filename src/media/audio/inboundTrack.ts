@@ -17,13 +17,15 @@ export interface InboundCounters {
 }
 
 const SAMPLES_PER_MS = CARRIER_RATE_HZ / 1_000;
-/** Timestamps are off by up to 2 ms either way, against a first one that is just as far off. */
-const WOBBLE_SAMPLES = 5 * SAMPLES_PER_MS;
+/** A timestamp is off by up to 2 ms either way, so between two of them it may be twice that. */
+const WOBBLE_SAMPLES = 4 * SAMPLES_PER_MS;
+/** A piece no further than this from where it belongs follows on; rounding a gap may have cost half of it. */
+const IN_STEP_SAMPLES = 2 * WOBBLE_SAMPLES;
 /** A longer gap is a new beginning, not something to fill. */
 const GAP_MAX_SAMPLES = 1_000 * SAMPLES_PER_MS;
 /** So many pieces in a row from before: the clock was set back (a restart, a wrap), and they are not late. */
 const BEHIND_MAX = 10;
-assert(Number.isInteger(SAMPLES_PER_MS) && 2 * WOBBLE_SAMPLES < CARRIER_FRAME_SAMPLES);
+assert(Number.isInteger(SAMPLES_PER_MS) && 2 * IN_STEP_SAMPLES < CARRIER_FRAME_SAMPLES);
 
 /**
  * Takes pieces of any length and delivers frames of 20 ms. Delivered time is stream time: a gap of up to a second
@@ -53,15 +55,15 @@ export class InboundTrack {
     const at = timestampMs * SAMPLES_PER_MS;
     if (this.#next < 0) this.#next = at;
     const ahead = at - this.#next;
-    if (ahead >= -WOBBLE_SAMPLES && ahead <= WOBBLE_SAMPLES) {
+    if (Math.abs(ahead) <= IN_STEP_SAMPLES) {
       this.#append(mulaw, 0, length);
       this.#next += Math.sign(ahead); // a sample per piece: keeps up with drift, and lets wobble average out
-    } else if (ahead > GAP_MAX_SAMPLES) {
-      this.#resync(at, mulaw, length);
     } else if (ahead > 0) {
-      this.#conceal(gapOf(ahead));
+      const gap = gapOf(ahead);
+      if (gap > GAP_MAX_SAMPLES) return this.#resync(at, mulaw, length);
+      this.#conceal(gap);
       this.#append(mulaw, 0, length);
-    } else if (length + ahead > WOBBLE_SAMPLES) {
+    } else if (length + ahead > IN_STEP_SAMPLES) {
       this.#append(mulaw, -ahead, length); // its beginning was delivered before
     } else if (++this.#behind < BEHIND_MAX) {
       this.#counters.late++;

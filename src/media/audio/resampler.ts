@@ -107,6 +107,7 @@ class SpeexResampler implements Resampler {
   }
 
   reset(): void {
+    assert(this.#state !== 0, "a freed resampler is not used");
     this.#speex._speex_resampler_reset_mem(this.#state);
   }
 

@@ -81,6 +81,7 @@ describe("a stream", () => {
     const rig = await frontWith(t, stream);
     (await rig.stream()).send("gone afterwards");
     await stream.saw("text gone afterwards");
+    await eventually(() => lent[0]?.byteLength === 0);
     assert.equal(lent[0]?.byteLength, 0);
   });
 
@@ -137,8 +138,8 @@ describe("a stream", () => {
   it("says what a slow reader does to it: backpressure, then dropped, and goes on when there is room", async (t) => {
     const stream = new RecordingStream();
     const rig = await frontWith(t, stream, { limits: { sendBufferBytes: 65_536 } });
-    const unharmed = await bystander(rig);
     const client = await rig.stream();
+    const unharmed = await bystander(rig);
     client.pause();
     const frame = new Uint8Array(16_000).fill(65);
     const told = new Set<string>();
