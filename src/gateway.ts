@@ -141,6 +141,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   }
 
   const close = async () => {
+    calls.cut();
     front.close();
     await pool.close();
   };

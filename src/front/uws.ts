@@ -57,7 +57,7 @@ export interface NativeApp {
   close(): unknown;
 }
 
-/** Without it two processes share a port in silence, each getting half of the calls. */
+/** For `listen`: fails when anyone else has the port, connections that linger after their end included. */
 export const { LIBUS_LISTEN_EXCLUSIVE_PORT } = binary as unknown as { LIBUS_LISTEN_EXCLUSIVE_PORT: number };
 
 /** An app without TLS, which ends at the proxy in front of us. */

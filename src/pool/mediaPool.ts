@@ -173,11 +173,20 @@ export class MediaPool {
   }
 
   #bury(worker: MediaWorker): void {
-    if (this.#isClosing || this.#workers.get(worker.threadId) !== worker) return;
+    if (this.#isClosing) return;
+    worker.lane.poll(); // its last frames
+    this.#mourn(worker);
     this.#workers.delete(worker.threadId);
     this.#deadCounts.absorb(worker.counts);
     this.#laneDrops += worker.lane.dropped;
     worker.lane.close();
+  }
+
+  /** Tells of a death once, however it is noticed first. */
+  #mourn(worker: MediaWorker): void {
+    if (worker.isDying || this.#isClosing) return;
+    worker.isDying = true;
+    this.#options.observer.workerDied(worker.threadId, worker.placements.size, "exit");
   }
 
   /** Fewest calls; a newcomer only every second time, so that a bad one doesn't collect all new calls. */
@@ -244,15 +253,12 @@ export class MediaPool {
   }
 
   #lost(placement: Placement, error: unknown): void {
-    const { worker, ending, stream } = placement;
-    if (this.#isClosing) return;
+    const { worker, stream } = placement;
+    const ending = placement.ending ?? (this.#isClosing ? "drained" : undefined);
     if (worker !== undefined) {
-      worker.lane.poll();
+      worker.lane.poll(); // its last frames
       placement.deaths++;
-      if (!worker.isDying) {
-        worker.isDying = true;
-        this.#options.observer.workerDied(worker.threadId, worker.placements.size, "exit");
-      }
+      this.#mourn(worker);
     }
     const remains = this.#remains.read(placement.slot, placement.epoch);
     placement.detach();
