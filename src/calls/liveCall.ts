@@ -109,13 +109,11 @@ export class LiveCall implements StreamHandler, PlacementListener {
   }
 
   message(bytes: Uint8Array, isBinary: boolean): void {
-    if (this.#state.name === "live" && !isBinary) {
-      if (this.#placement?.deliver(bytes)) this.#audioMessages++;
-    } else if (this.#state.name === "live") {
-      this.#around.observer.streamViolated(this, "binary");
-    } else if (this.#state.name === "connecting") {
-      this.#beforeStart(bytes);
-    }
+    const { name } = this.#state;
+    if (name !== "connecting" && name !== "live") return;
+    if (isBinary) this.#around.observer.streamViolated(this, "binary");
+    else if (name === "connecting") this.#beforeStart(bytes);
+    else if (this.#placement?.deliver(bytes)) this.#audioMessages++;
   }
 
   ponged(): void {
@@ -170,10 +168,7 @@ export class LiveCall implements StreamHandler, PlacementListener {
         const nowMs = this.#around.nowMs();
         this.#startedMs = nowMs;
         this.#lastAudioMs = nowMs;
-        if (this.#placement !== undefined) {
-          this.#placement.stream = { streamSid: message.streamSid, startedMs: nowMs };
-          this.#placement.deliver(bytes);
-        }
+        this.#placement?.started({ streamSid: message.streamSid, startedMs: nowMs }, bytes);
         this.apply({ type: "started", streamSid: message.streamSid });
         this.#around.records.update(this.run, { startedAtMs: this.#around.wallMs() });
         return this.#log("stream_started");

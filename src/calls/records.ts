@@ -57,7 +57,7 @@ export type CallProgress = Partial<
 export interface CallRecords {
   open(facts: CallFacts, atMs: number): RunId;
   update(run: RunId, progress: CallProgress): void;
-  /** Appends to the timeline; the same stream status twice is one line. */
+  /** Appends to the timeline; what Twilio reports twice, a stream's status or its need of the fallback, is one line. */
   append(run: RunId, event: CallLogEvent): void;
   get(run: RunId): CallRecord | undefined;
   find(callSid: CallSid): CallRecord | undefined;
@@ -67,6 +67,8 @@ export interface CallRecords {
 const RECORDS_MAX = 10_000;
 /** A call that is told about more often than this has told enough. */
 const EVENTS_MAX = 200;
+/** Twilio repeats a webhook that it thinks was not answered. */
+const TOLD_BY_TWILIO: ReadonlySet<CallLogEvent["kind"]> = new Set(["stream_status", "fallback"]);
 
 type Written = { -readonly [Field in keyof CallRecord]: CallRecord[Field] } & { events: CallLogEvent[] };
 
@@ -104,7 +106,7 @@ export class MemoryCallRecords implements CallRecords {
     const record = this.#byRun.get(run);
     if (record === undefined || record.events.length >= EVENTS_MAX) return;
     const isRepeat = ({ kind, detail }: CallLogEvent) => kind === event.kind && detail === event.detail;
-    if (event.kind === "stream_status" && record.events.some(isRepeat)) return;
+    if (TOLD_BY_TWILIO.has(event.kind) && record.events.some(isRepeat)) return;
     record.events.push(event);
   }
 

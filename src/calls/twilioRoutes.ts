@@ -53,6 +53,7 @@ export function twilioRoutes(parts: TwilioRouteParts): readonly Route[] {
     const query = request.query === undefined ? "" : `?${request.query}`;
     if (!isSignedBy(tokens, signature, `${publicBase()}${request.path}${query}`, params)) return forbidden;
     const webhook = readVoiceWebhook(params);
+    if (webhook !== undefined && isAnothersCall(webhook)) return forbidden;
     const said: Said = webhook === undefined ? { answer: "malformed" } : rule(webhook, params, request);
     return { answer: said.answer, response: responseOf(said) };
   }
@@ -130,6 +131,12 @@ export function twilioRoutes(parts: TwilioRouteParts): readonly Route[] {
     );
     return sayGoodbye("apologize");
   };
+
+  /** A call belongs to one account: to another's signature it is no more than to none. */
+  function isAnothersCall({ callSid, accountSid }: VoiceWebhook): boolean {
+    const record = records.find(callSid);
+    return record !== undefined && record.accountSid !== accountSid;
+  }
 
   function recordOf(webhook: VoiceWebhook, request: HttpRequest) {
     const record = records.get(Number(request.params.run) as RunId);

@@ -35,7 +35,7 @@ export function readHead(request: NativeRequest): Head {
 /** Whether every server on the way reads the same host and the same end of the body. */
 export function isFramedClearly({ headers, repeated }: Head): boolean {
   if (repeated.includes("host") || !headers.get("host")) return false;
-  if (repeated.includes("content-length") || repeated.includes("transfer-encoding")) return false;
+  // Repeated, these two are lists by now, and a list is neither a number nor `chunked`.
   const length = headers.get("content-length");
   const coding = headers.get("transfer-encoding");
   if (coding !== undefined) return coding === "chunked" && length === undefined;

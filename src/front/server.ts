@@ -2,14 +2,15 @@
 // else; what requests and streams mean is decided behind the router and the door.
 import type { StreamDoor } from "../calls/stream.ts";
 import type { Clock } from "../domain/clock.ts";
+import { GatewayError } from "../domain/errors.ts";
 import type { Router } from "../http/router.ts";
 import { type FaultLog, guard } from "./guard.ts";
 import { readHead } from "./head.ts";
-import { listenAlone } from "./listening.ts";
 import { createMediaSockets, type MediaLimits } from "./mediaSockets.ts";
 import { Reply } from "./reply.ts";
 import { answerFault, createRequests, type RequestLimits } from "./requests.ts";
 import {
+  LIBUS_LISTEN_EXCLUSIVE_PORT,
   type ListenSocket,
   type NativeRequest,
   type NativeResponse,
@@ -109,13 +110,14 @@ export function createFront({ router, door, pathPrefix, limits, clock, log }: Fr
   }
 
   return {
-    async listen(host, port) {
-      const socket = await listenAlone(app, host, port);
-      listening = socket;
-      const local = us_socket_local_port(socket);
-      if (closed) stopListening();
-      return { port: local };
-    },
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        app.listen(host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
+          if (socket === false) return reject(addressInUse(host, port));
+          listening = socket;
+          resolve({ port: us_socket_local_port(socket) });
+        });
+      }),
     stopListening,
     close() {
       if (closed) return;
@@ -127,4 +129,13 @@ export function createFront({ router, door, pathPrefix, limits, clock, log }: Fr
     sockets: () => media.count(),
     connections: () => connections,
   };
+}
+
+// The native side says that it failed and not why, so the sentence names what there is to try.
+function addressInUse(host: string, port: number): GatewayError {
+  return new GatewayError(
+    "ADDRESS_IN_USE",
+    `Cannot listen on ${host}:${port}: another process has that port, or this machine or user may not use it. ` +
+      "Stop the other process, or set HOST and PORT to an address of this machine that is free.",
+  );
 }

@@ -1,5 +1,5 @@
-// uWebSockets.js as the rest of front/ sees it: just what we use, typed as the binary behaves. The package's
-// own types lack some of it and name constants that are not there.
+// uWebSockets.js as the rest of front/ sees it: just what we use, typed as the binary behaves, which is not
+// always what the package's own types say.
 
 import type {
   HttpRequest,
@@ -57,7 +57,7 @@ export interface NativeApp {
   close(): unknown;
 }
 
-/** For `listen`: fails when anyone else has the port, connections that linger after their end included. */
+/** For `listen`. Without it two processes share a port in silence, each getting half of the calls. */
 export const { LIBUS_LISTEN_EXCLUSIVE_PORT } = binary as unknown as { LIBUS_LISTEN_EXCLUSIVE_PORT: number };
 
 /** An app without TLS, which ends at the proxy in front of us. */

@@ -74,7 +74,12 @@ export class MediaPool {
   /** Starts the workers; resolves once every one has said hello. */
   static async start(options: MediaPoolOptions): Promise<MediaPool> {
     const pool = new MediaPool(options);
-    await pool.#allSaidHello();
+    try {
+      await pool.#allSaidHello();
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
     return pool;
   }
 
@@ -175,18 +180,19 @@ export class MediaPool {
   #bury(worker: MediaWorker): void {
     if (this.#isClosing) return;
     worker.lane.poll(); // its last frames
-    this.#mourn(worker);
+    this.#mourn(worker, "exit");
     this.#workers.delete(worker.threadId);
     this.#deadCounts.absorb(worker.counts);
     this.#laneDrops += worker.lane.dropped;
     worker.lane.close();
   }
 
-  /** Tells of a death once, however it is noticed first. */
-  #mourn(worker: MediaWorker): void {
+  /** Tells of a death once, however it is noticed first, and sees to it: a worker that loses a call is no use. */
+  #mourn(worker: MediaWorker, why: "stuck" | "exit"): void {
     if (worker.isDying || this.#isClosing) return;
     worker.isDying = true;
-    this.#options.observer.workerDied(worker.threadId, worker.placements.size, "exit");
+    this.#options.observer.workerDied(worker.threadId, worker.placements.size, why);
+    void worker.thread.terminate();
   }
 
   /** Fewest calls; a newcomer only every second time, so that a bad one doesn't collect all new calls. */
@@ -211,24 +217,23 @@ export class MediaPool {
     const isLate = nowMs - this.#lookedMs > LOOK_LATE_MS;
     this.#lookedMs = nowMs;
     if (isLate) return;
-    for (const worker of this.#workers.values()) {
-      if (worker.isDying || !worker.isStuck()) continue;
-      worker.isDying = true;
-      this.#options.observer.workerDied(worker.threadId, worker.placements.size, "stuck");
-      void worker.thread.terminate();
-    }
-    for (const pool of this.#retired) {
-      if (pool.threads.some(({ threadId }) => (this.#workers.get(threadId)?.placements.size ?? 0) > 0))
-        continue;
-      this.#retired.delete(pool);
-      void pool.destroy();
-    }
+    for (const worker of this.#workers.values()) if (worker.isStuck()) this.#mourn(worker, "stuck");
+    for (const pool of this.#retired) this.#dismissIfIdle(pool);
     this.#shortLooks = this.#pool.threads.length < this.#options.workers ? this.#shortLooks + 1 : 0;
     if (this.#shortLooks >= SHORT_LOOKS_MAX) {
       this.#shortLooks = 0;
       this.#retired.add(this.#pool);
       this.#pool = this.#build();
     }
+  }
+
+  /** Ends a pool that was rebuilt, once the calls that were left to it are over. */
+  #dismissIfIdle(pool: Piscina): void {
+    const workers = pool.threads.map(({ threadId }) => this.#workers.get(threadId));
+    if (workers.some((worker) => worker !== undefined && worker.placements.size > 0)) return;
+    this.#retired.delete(pool);
+    for (const worker of workers) if (worker !== undefined) worker.isDying = true;
+    void pool.destroy();
   }
 
   async #allSaidHello(): Promise<void> {
@@ -258,10 +263,11 @@ export class MediaPool {
     if (worker !== undefined) {
       worker.lane.poll(); // its last frames
       placement.deaths++;
-      this.#mourn(worker);
+      placement.remains = this.#remains.read(placement.slot, placement.epoch) ?? placement.remains;
+      this.#mourn(worker, "exit");
     }
-    const remains = this.#remains.read(placement.slot, placement.epoch);
     placement.detach();
+    const { remains } = placement;
     const heardMs = remains?.heardMs ?? 0;
     if (ending !== undefined) return this.#end(placement, { reason: ending, heardMs, digits: 0 });
     if (placement.deaths >= DEATHS_MAX) {
@@ -271,7 +277,7 @@ export class MediaPool {
     const nowMs = this.#options.clock.nowMs();
     const resumed = stream && { streamSid: stream.streamSid, talkedMs: nowMs - stream.startedMs, remains };
     this.#run(placement, resumed);
-    placement.listener.replaced();
+    if (worker !== undefined) placement.listener.replaced();
   }
 
   #end(placement: Placement, report: TaskReport): void {

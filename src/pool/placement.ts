@@ -4,6 +4,7 @@ import { FRAME_MS } from "../domain/audio.ts";
 import type { EndReason } from "../domain/endings.ts";
 import type { StreamSid } from "../domain/ids.ts";
 import { LANE_BOUND_MS, RecordKind } from "../lane/lane.ts";
+import type { Remains } from "../lane/remains.ts";
 import type { CallTicket, TaskReport } from "../lane/ticket.ts";
 import type { MediaWorker } from "./mediaWorker.ts";
 
@@ -18,6 +19,12 @@ export interface PlacementListener {
   replaced(): void;
   /** The task is over and nothing follows. Called exactly once. */
   ended(report: TaskReport): void;
+}
+
+export interface StartedStream {
+  readonly streamSid: StreamSid;
+  /** Monotonic. */
+  readonly startedMs: number;
 }
 
 /** Audio kept for a call that has no worker yet, or none again. */
@@ -43,12 +50,15 @@ export class Placement {
   /** Workers that died under this call. */
   deaths = 0;
   askedAtMs = 0;
-  /** Set once the stream has started, for whoever takes the call over. */
-  stream: { readonly streamSid: StreamSid; readonly startedMs: number } | undefined;
+  /** What its dead workers left behind, the newest that there is. */
+  remains: Remains | undefined;
   /** Set once the call has been told to end: it is not placed again. */
   ending: EndReason | undefined;
-  /** Media messages dropped while the call had no worker. */
+  /** Messages dropped while the call had no worker. */
   parkedDrops = 0;
+  #stream: StartedStream | undefined;
+  /** The stream's start, until a worker has it. */
+  #start: Uint8Array | undefined;
   #isReady = false;
   #parked: Parked[] = [];
 
@@ -56,6 +66,18 @@ export class Placement {
     this.order = order;
     this.slot = slot;
     this.listener = listener;
+  }
+
+  /** The stream a worker has been told of, for the one that takes the call over. */
+  get stream(): StartedStream | undefined {
+    return this.#start === undefined ? this.#stream : undefined;
+  }
+
+  /** The stream has started, by the message `bytes`, which is copied. Once, before anything is delivered. */
+  started(stream: StartedStream, bytes: Uint8Array): void {
+    this.#stream = stream;
+    this.#start = bytes.slice();
+    if (this.#isReady) this.#sendStart();
   }
 
   /** One message of the stream, in order. `bytes` is copied. True when it is audio. */
@@ -87,6 +109,7 @@ export class Placement {
   /** The task has begun: what was kept for it goes first. */
   ready(): void {
     this.#isReady = true;
+    this.#sendStart();
     for (const { kind, bytes } of this.#parked) this.#send(kind, bytes);
     this.#parked = [];
   }
@@ -96,6 +119,12 @@ export class Placement {
     this.worker?.placements.delete(this.slot);
     this.worker = undefined;
     this.#isReady = false;
+  }
+
+  #sendStart(): void {
+    const start = this.#start;
+    this.#start = undefined;
+    if (start !== undefined) this.#send(RecordKind.control, start);
   }
 
   #send(kind: RecordKind, bytes: Uint8Array): void {

@@ -50,7 +50,7 @@ export class Playback {
   reached(nowMs: number): string[] {
     const now = sampleAt(nowMs);
     const waiting = this.#marks.findIndex(({ at }) => at > now);
-    return this.#marks.splice(0, waiting === -1 ? undefined : waiting).map(({ name }) => name);
+    return this.#marks.splice(0, waiting === -1 ? this.#marks.length : waiting).map(({ name }) => name);
   }
 
   /** Whether a mark has yet to come back. */

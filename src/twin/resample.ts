@@ -28,7 +28,7 @@ function resample(samples: Int16Array, rateHz: number): Int16Array {
   const ratio = rateHz / RATE_HZ;
   const reach = CROSSINGS * ratio;
   const gain = CORNER / ratio;
-  const resampled = new Int16Array(Math.floor(samples.length / ratio));
+  const resampled = new Int16Array(Math.round(samples.length / ratio));
   for (let n = 0; n < resampled.length; n++) {
     const centre = n * ratio;
     const to = Math.min(samples.length - 1, Math.floor(centre + reach));

@@ -50,6 +50,8 @@ const CONTENTS: DirectoryContents = {
 export interface StoryOptions {
   /** Environment variables beside `PORT=0`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Accounts beside the one that is always there. */
+  readonly configurations?: readonly Configuration[];
   /** Numbers and workflows beside the two that are always there. */
   readonly numbers?: readonly PhoneNumber[];
   readonly workflows?: readonly Workflow[];
@@ -77,7 +79,7 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
   const gateway = await startGateway({
     settings,
     contents: {
-      configurations: CONTENTS.configurations,
+      configurations: [...CONTENTS.configurations, ...(options.configurations ?? [])],
       numbers: [...CONTENTS.numbers, ...(options.numbers ?? [])],
       workflows: [...CONTENTS.workflows, ...(options.workflows ?? [])],
     },

@@ -200,7 +200,7 @@ export class LoadCall implements Turn {
     const number = this.#awaited + ahead;
     if (ahead === STEPS - 1) figures.repeated++;
     else if (ahead === -1 || number >= this.#toned) {
-      if (this.#awaited < this.#toned) figures.foreign++;
+      if (this.#isToned) figures.foreign++;
     } else {
       this.#awaited = number + 1;
       const tookMs = nowMs - this.#sentMs[number % REMEMBERED]!;

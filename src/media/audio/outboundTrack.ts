@@ -71,7 +71,8 @@ export class OutboundTrack {
   #markedMs = 0;
   #echoedMs = 0;
   #echoedAtMs = 0;
-  /** Where the audio sent without a break began, and how far the clock may carry on from the last mark. */
+  /** Where the audio sent without a break began, and how far the clock may carry on from the last mark: both set
+   * anew by a generation's first frame. */
   #unbrokenFromMs = 0;
   #carryToMs = 0;
   /** The highest answer given. */
@@ -180,8 +181,6 @@ export class OutboundTrack {
     this.#sentMs = 0;
     this.#markedMs = 0;
     this.#echoedMs = 0;
-    this.#unbrokenFromMs = 0;
-    this.#carryToMs = 0;
     this.#heardMs = 0;
     this.#sink.clear();
     return heardMs;

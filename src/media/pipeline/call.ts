@@ -50,10 +50,11 @@ export class Call implements Line {
   readonly ticket: CallTicket;
   readonly #around: CallSurroundings;
   readonly #agent: Agent;
-  readonly #upsampler: Resampler;
   readonly #heardFrame: Int16Array;
   readonly #track: InboundTrack;
   readonly #trackCounts = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
+  /** These two are there as soon as the stream is. */
+  #upsampler: Resampler | undefined;
   #speech: Speech | undefined;
   #streamSidBytes = new Uint8Array(0);
   #startedMs = 0;
@@ -76,13 +77,14 @@ export class Call implements Line {
       to,
       resumed: resumed && { heardMs: left?.heardMs ?? 0, resumeId: left?.resumeId ?? "" },
     });
-    const { rateHz } = this.#agent.hears;
-    this.#upsampler = around.createResampler(CARRIER_RATE_HZ, rateHz);
-    this.#heardFrame = agentFrame(rateHz);
+    this.#heardFrame = agentFrame(this.#agent.hears.rateHz);
     this.#track = new InboundTrack((mulaw) => this.#hear(mulaw), this.#trackCounts);
-    if (resumed !== undefined) {
-      this.#begin(resumed.streamSid, resumed.talkedMs);
-    }
+  }
+
+  /** Goes on with a stream that began on a worker which is dead; does nothing for a new call. */
+  resume(): void {
+    const { resumed } = this.ticket;
+    if (resumed !== undefined) this.#begin(resumed.streamSid, resumed.talkedMs);
   }
 
   /** Takes one message of the stream. `bytes` belongs to the lane and is reused after this returns. */
@@ -98,16 +100,15 @@ export class Call implements Line {
     this.#control(decodeMessage(bytes));
   }
 
-  /** Sends what is due and keeps the call's limits. Called about every millisecond. */
-  tick(nowMs: number): void {
+  /** Sends what is due. Returns why the call is to end now, if it is. Called about every millisecond. */
+  tick(nowMs: number): EndReason | undefined {
     const speech = this.#speech;
-    if (this.#isOver || speech === undefined) return;
+    if (this.#isOver || speech === undefined) return undefined;
     speech.pump(nowMs);
     const { max_duration_ms: maxDurationMs } = this.ticket.agent;
-    if (maxDurationMs > 0 && nowMs - this.#startedMs >= maxDurationMs) return this.end("max_duration");
-    if (this.#leaving !== undefined && (speech.isHeard || nowMs >= this.#leaving.untilMs)) {
-      this.end("agent_hung_up");
-    }
+    if (maxDurationMs > 0 && nowMs - this.#startedMs >= maxDurationMs) return "max_duration";
+    const hasLeft = this.#leaving !== undefined && (speech.isHeard || nowMs >= this.#leaving.untilMs);
+    return hasLeft ? "agent_hung_up" : undefined;
   }
 
   /** Ends the call; only the first reason counts. */
@@ -118,7 +119,7 @@ export class Call implements Line {
     try {
       this.#agent.ended();
     } finally {
-      this.#upsampler.free();
+      this.#upsampler?.free();
       this.#speech?.free();
       this.#around.ended({ reason, ...why, heardMs: Math.round(heardMs), digits: this.#digits });
     }
@@ -152,13 +153,17 @@ export class Call implements Line {
   }
 
   leaveBehind(resumeId: string): void {
+    if (this.#isOver) return;
     this.#resumeId = resumeId;
+    this.#speech?.leaveBehind(resumeId);
   }
 
   #begin(streamSid: StreamSid, talkedMs: number): void {
     this.#streamSidBytes = new TextEncoder().encode(streamSid);
     this.#startedMs = this.#around.nowMs() - talkedMs;
+    this.#upsampler = this.#around.createResampler(CARRIER_RATE_HZ, this.#agent.hears.rateHz);
     this.#speech = new Speech(this.ticket, streamSid, this.#agent.speaks, this.#around);
+    if (this.#resumeId !== "") this.#speech.leaveBehind(this.#resumeId);
     this.#agent.started();
   }
 
@@ -183,7 +188,7 @@ export class Call implements Line {
         return;
       case "mark":
         // Twilio sends a mark back even for audio it cleared, so a mark of a past generation is normal here.
-        if (speech.markEchoed(message.name, this.#resumeId)) this.#agent.marked(speech.heardMs());
+        if (speech.markEchoed(message.name)) this.#agent.marked(speech.heardMs());
         return;
       case "dtmf":
         this.#digits++;
@@ -213,7 +218,7 @@ export class Call implements Line {
   #hear(mulaw: Uint8Array): void {
     if (this.#isOver) return;
     decodeMulaw(mulaw, carrierSamples);
-    this.#upsampler.process(carrierSamples, this.#heardFrame);
+    this.#upsampler!.process(carrierSamples, this.#heardFrame);
     this.#agent.hear(this.#heardFrame);
   }
 

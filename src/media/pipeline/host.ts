@@ -40,6 +40,8 @@ export class CallHost {
   readonly #equipment: Promise<Equipment>;
   readonly #seats = new Map<number, Seat>();
   readonly #whose = new AsyncLocalStorage<Seat>();
+  /** Tasks that have come before the equipment was there. */
+  #waiting = 0;
   #stopTicking: Stop | undefined;
   #idleTicks = 0;
 
@@ -61,18 +63,16 @@ export class CallHost {
 
   /** Runs one call to its end. Rejects only when this worker cannot run calls at all. */
   async run(ticket: CallTicket): Promise<TaskReport> {
-    const equipment = await this.#equipment;
+    this.#startTicking(); // the heart beats while the first call waits for the equipment, too
+    this.#waiting++;
+    const equipment = await this.#equipment.finally(() => this.#waiting--);
     return new Promise((report) => {
       const seat: Seat = { ticket, report, call: undefined };
       this.#seats.set(ticket.slot, seat);
-      this.#startTicking();
-      this.#whose.run(seat, () => {
-        try {
-          seat.call = new Call(ticket, this.#surroundings(seat, equipment));
-          this.#lane.write(RecordKind.ready, ticket.slot, ticket.epoch, NOTHING);
-        } catch (error) {
-          this.#blame(seat, error);
-        }
+      this.#within(seat, () => {
+        seat.call = new Call(ticket, this.#surroundings(seat, equipment));
+        this.#lane.write(RecordKind.ready, ticket.slot, ticket.epoch, NOTHING);
+        seat.call.resume();
       });
     });
   }
@@ -114,41 +114,42 @@ export class CallHost {
 
   #receive(kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array): void {
     const seat = this.#seats.get(slot);
-    if (seat?.call === undefined || seat.ticket.epoch !== epoch) return;
-    try {
-      switch (kind) {
-        case RecordKind.media:
-        case RecordKind.control:
-          return seat.call.receive(bytes);
-        case RecordKind.closed:
-          return seat.call.end("media_lost");
-        case RecordKind.end:
-          return seat.call.end(utf8.decode(bytes) as EndReason);
-        case RecordKind.ready:
-          throw new Error("a record for the front thread came to a worker");
-        default:
-          assertNever(kind);
-      }
-    } catch (error) {
-      this.#blame(seat, error);
-    }
+    // A record that comes after its call's end is nobody's, but the buffer it came in must go home.
+    if (seat?.call === undefined || seat.ticket.epoch !== epoch) return this.#startTicking();
+    this.#within(seat, deliver, seat.call, kind, bytes);
   }
 
   #tick(): void {
     Atomics.add(this.#heartbeat, 0, 1);
     const nowMs = this.#clock.nowMs();
-    for (const seat of this.#seats.values()) {
-      try {
-        seat.call?.tick(nowMs);
-      } catch (error) {
-        this.#blame(seat, error);
-      }
-    }
+    for (const seat of this.#seats.values()) this.#tickCall(seat, nowMs);
     this.#lane.flush();
-    this.#idleTicks = this.#seats.size === 0 ? this.#idleTicks + 1 : 0;
+    this.#idleTicks = this.#seats.size + this.#waiting === 0 ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks > LINGER_TICKS) {
       this.#stopTicking?.();
       this.#stopTicking = undefined;
+    }
+  }
+
+  /** No agent's code runs in here, so a tick that ends nothing needs no context. */
+  #tickCall(seat: Seat, nowMs: number): void {
+    try {
+      const reason = seat.call?.tick(nowMs);
+      if (reason !== undefined) this.#within(seat, () => seat.call?.end(reason));
+    } catch (error) {
+      this.#blame(seat, error);
+    }
+  }
+
+  /**
+   * Runs what may be an agent's code: what it throws now is blamed on its call, and so is what fails later in
+   * anything it begins now.
+   */
+  #within<Args extends unknown[]>(seat: Seat, act: (...args: Args) => void, ...args: Args): void {
+    try {
+      this.#whose.run(seat, act, ...args);
+    } catch (error) {
+      this.#blame(seat, error);
     }
   }
 
@@ -175,5 +176,21 @@ export class CallHost {
     // The front reads the lane before it acts on the task's promise, so the last frames go out first.
     this.#lane.flush();
     seat.report(report);
+  }
+}
+
+function deliver(call: Call, kind: RecordKind, bytes: Uint8Array): void {
+  switch (kind) {
+    case RecordKind.media:
+    case RecordKind.control:
+      return call.receive(bytes);
+    case RecordKind.closed:
+      return call.end("media_lost");
+    case RecordKind.end:
+      return call.end(utf8.decode(bytes) as EndReason);
+    case RecordKind.ready:
+      throw new Error("a record for the front thread came to a worker");
+    default:
+      assertNever(kind);
   }
 }

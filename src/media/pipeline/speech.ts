@@ -44,6 +44,7 @@ export class Speech {
   #partialSamples = 0;
   /** Heard in generations that a clear has ended, and by the agent this one took over from. */
   #heardBeforeMs: number;
+  #resumeId = "";
   #underruns = 0;
 
   constructor(ticket: CallTicket, streamSid: StreamSid, speaks: AudioFormat, outlet: SpeechOutlet) {
@@ -125,14 +126,17 @@ export class Speech {
   }
 
   /** False for a mark that says nothing: unknown, or of a generation that was cleared. */
-  markEchoed(name: string, resumeId: string): boolean {
-    const nowMs = this.#outlet.nowMs();
-    if (!this.#track.markEchoed(name, nowMs)) return false;
+  markEchoed(name: string): boolean {
+    if (!this.#track.markEchoed(name, this.#outlet.nowMs())) return false;
     this.#outlet.counts.add("marksEchoed");
-    const { slot, epoch } = this.#ticket;
-    const heardMs = Math.round(this.totalHeardMs(nowMs));
-    this.#outlet.remains.write(slot, epoch, heardMs, this.#track.playheadMs, resumeId);
+    this.#writeRemains();
     return true;
+  }
+
+  /** What the agent's replacement would need to find its session, should this worker die. */
+  leaveBehind(resumeId: string): void {
+    this.#resumeId = resumeId;
+    this.#writeRemains();
   }
 
   heardMs(): number {
@@ -155,6 +159,12 @@ export class Speech {
 
   free(): void {
     this.#downsampler.free();
+  }
+
+  #writeRemains(): void {
+    const { slot, epoch } = this.#ticket;
+    const heardMs = Math.round(this.totalHeardMs(this.#outlet.nowMs()));
+    this.#outlet.remains.write(slot, epoch, heardMs, this.#track.playheadMs, this.#resumeId);
   }
 
   #media(source: Uint8Array, start: number, end: number): void {
