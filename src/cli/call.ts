@@ -85,7 +85,7 @@ async function conduct(call: TwinCall, script: Script): Promise<{ ended: Ended; 
   await call.ring();
   call.answer();
   const { how, reason } = await call.ended;
-  await call.reported();
+  await call.settled();
   stopTicks();
   process.off("SIGINT", hangUp);
   process.off("SIGTERM", hangUp);

@@ -82,7 +82,8 @@ export class TwinCall {
   readonly #idempotencyToken = randomUUID();
   readonly #waits: Waits;
   readonly #settle: (end: CallEnd) => void;
-  readonly #reports = new Set<Promise<unknown>>();
+  /** Requests that have not been answered yet. */
+  readonly #inFlight = new Set<Promise<WebhookAnswer>>();
   #document: Document | undefined;
   #streamOptions: StreamOptions = {};
   #end: CallEnd | undefined;
@@ -125,7 +126,7 @@ export class TwinCall {
   async ring(): Promise<void> {
     const { voiceMethod = "POST", signing = "valid" } = this.#options;
     const sentMs = this.timeline.nowMs();
-    const answer = await this.#send(this.#voiceUrl, voiceMethod, this.params, signing);
+    const answer = await this.#ask(this.#voiceUrl, voiceMethod, this.params, signing);
     this.webhook = answer;
     const tookMs = this.timeline.nowMs() - sentMs;
     this.timeline.add({ kind: "webhook", to: this.#voiceUrl, status: answer?.status ?? 0, tookMs });
@@ -164,17 +165,14 @@ export class TwinCall {
   }
 
   /** Sends the same webhook again, as Twilio does after a failed connection; the answer is not obeyed. */
-  repeatWebhook(): Promise<WebhookAnswer | undefined> {
-    return this.#send(this.#voiceUrl, this.#options.voiceMethod ?? "POST", this.params);
+  repeatWebhook(): Promise<WebhookAnswer> {
+    return this.#send(this.#voiceUrl, this.#options.voiceMethod ?? "POST", this.params, "valid");
   }
 
   /** Posts the number's StatusCallback with the call's terminal status, or with another. */
-  reportStatus(
-    url: string,
-    status: CallStatus = this.#end?.status ?? "completed",
-  ): Promise<WebhookAnswer | undefined> {
+  reportStatus(url: string, status: CallStatus = this.#end?.status ?? "completed"): Promise<WebhookAnswer> {
     const seconds = Math.ceil((this.timeline.nowMs() - (this.#answeredMs ?? this.timeline.nowMs())) / 1_000);
-    return this.#send(url, "POST", {
+    const params = {
       ...this.params,
       CallStatus: status,
       Timestamp: new Date(this.#switchboard.ticker.clock.wallMs()).toUTCString(),
@@ -182,19 +180,20 @@ export class TwinCall {
       SequenceNumber: "0",
       Duration: String(Math.ceil(seconds / 60)),
       CallDuration: String(seconds),
-    });
+    };
+    return this.#send(url, "POST", params, "valid");
   }
 
-  /** Rejects what still waits, cuts what is still connected; for the end of a test that failed. */
+  /** Ends the call as failed and cuts its stream; resolves when nothing of it goes on. */
   async abandon(): Promise<void> {
-    if (this.#end === undefined) this.#over("failed", "failed", "the twin was closed");
+    this.#over("failed", "failed", "the twin was closed");
     await this.stream?.break("cut");
-    await Promise.allSettled(this.#reports);
+    await this.settled();
   }
 
-  /** Resolves when all stream status callbacks so far were answered. */
-  async reported(): Promise<void> {
-    await Promise.allSettled(this.#reports);
+  /** Resolves when everything requested so far, stream status callbacks included, has been answered or given up. */
+  async settled(): Promise<void> {
+    while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight);
   }
 
   async #obey(first: Document): Promise<void> {
@@ -233,7 +232,7 @@ export class TwinCall {
         case "Connect": {
           await this.#connectStream(verb.stream, url);
           if (verb.action === undefined) break;
-          return this.#ask(Addresses.resolve(verb.action, url), verb.method);
+          return this.#follow(Addresses.resolve(verb.action, url), verb.method);
         }
       }
     }
@@ -241,7 +240,7 @@ export class TwinCall {
   }
 
   /** The action of a Connect that is over. */
-  async #ask(url: string, method: HttpMethod): Promise<Document | undefined> {
+  async #follow(url: string, method: HttpMethod): Promise<Document | undefined> {
     if (this.#end !== undefined) return undefined;
     if (!this.#hungUp) return this.#fetch(url, method, "in-progress");
     if (this.#options.actionAfterHangUp ?? true) await this.#fetch(url, method, "completed");
@@ -250,7 +249,7 @@ export class TwinCall {
 
   async #fetch(url: string, method: HttpMethod, callStatus: CallStatus): Promise<Document | undefined> {
     const sentMs = this.timeline.nowMs();
-    const answer = await this.#send(url, method, { ...this.params, CallStatus: callStatus });
+    const answer = await this.#ask(url, method, { ...this.params, CallStatus: callStatus });
     const tookMs = this.timeline.nowMs() - sentMs;
     this.timeline.add({ kind: "action", callStatus, status: answer?.status ?? 0, tookMs });
     return this.#read(answer, url);
@@ -307,7 +306,7 @@ export class TwinCall {
   ): void {
     if (noun.statusCallback === undefined) return;
     const url = Addresses.resolve(noun.statusCallback, documentUrl);
-    const report = this.#send(url, noun.statusCallbackMethod, {
+    const params = {
       AccountSid: this.#switchboard.account.accountSid,
       CallSid: this.sid,
       StreamSid: streamSid,
@@ -315,31 +314,48 @@ export class TwinCall {
       StreamEvent: event,
       ...(complaint && { StreamError: `${complaint.code} - ${complaint.text}` }),
       Timestamp: new Date(this.#switchboard.ticker.clock.wallMs()).toISOString(),
-    }).then((answer) => {
-      const status = answer?.status ?? 0;
-      if (status < 200 || status > 299) this.timeline.complain(15003, `${event}: ${status}`);
-      this.#reports.delete(report);
-    });
-    this.#reports.add(report);
+    };
+    this.#send(url, noun.statusCallbackMethod, params, "valid").then(
+      ({ status }) => {
+        if (status < 200 || status > 299) this.timeline.complain(15003, `${event}: ${status}`);
+      },
+      (error: WebhookError) => this.timeline.complain(15003, `${event}: ${error.message}`),
+    );
   }
 
-  /** Undefined when no answer came; that is complained of. */
-  async #send(
-    publicUrl: string,
+  /** Sends what the call can't go on without; undefined when no answer came, which breaks the call. */
+  async #ask(
+    url: string,
     method: HttpMethod,
     params: Readonly<Record<string, string>>,
     signing: Signing = "valid",
   ): Promise<WebhookAnswer | undefined> {
+    try {
+      return await this.#send(url, method, params, signing);
+    } catch (error) {
+      if (!(error instanceof WebhookError)) throw error;
+      return this.#complain(11205, error.message);
+    }
+  }
+
+  /** Rejects with WebhookError when no answer came. */
+  async #send(
+    publicUrl: string,
+    method: HttpMethod,
+    params: Readonly<Record<string, string>>,
+    signing: Signing,
+  ): Promise<WebhookAnswer> {
     const { account, addresses } = this.#switchboard;
     const dialUrl = addresses.dialable(publicUrl);
     const idempotencyToken = publicUrl === this.#voiceUrl ? this.#idempotencyToken : randomUUID();
     const { authToken } = account;
+    const webhook = { publicUrl, dialUrl, method, params, authToken, signing, idempotencyToken };
+    const answered = sendWebhook(webhook);
+    this.#inFlight.add(answered);
     try {
-      return await sendWebhook({ publicUrl, dialUrl, method, params, authToken, signing, idempotencyToken });
-    } catch (error) {
-      if (!(error instanceof WebhookError)) throw error;
-      this.#complain(11205, error.message);
-      return undefined;
+      return await answered;
+    } finally {
+      this.#inFlight.delete(answered);
     }
   }
 

@@ -63,7 +63,7 @@ export class TwilioTwin {
   begin(options: DialOptions): TwinCall {
     const call = new TwinCall(this.#switchboard, options);
     this.#calls.add(call);
-    void call.ended.then(() => call.reported()).then(() => this.#calls.delete(call));
+    void call.ended.then(() => call.settled()).then(() => this.#calls.delete(call));
     return call;
   }
 

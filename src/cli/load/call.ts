@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { Addresses } from "../../twin/addresses.ts";
 import { CALLER, VOICE_PATH } from "../../twin/call.ts";
-import { CONNECTED, mediaText, startBody } from "../../twin/messages.ts";
+import { CONNECTED, mediaText, readMessage, startBody } from "../../twin/messages.ts";
 import { inboundParams } from "../../twin/params.ts";
 import { Playback } from "../../twin/playback.ts";
 import { FRAME_MS, FRAME_SAMPLES } from "../../twin/track.ts";
@@ -175,16 +175,21 @@ export class LoadCall implements Turn {
   }
 
   #read(text: string, nowMs: number): void {
-    const message = JSON.parse(text);
-    if (message.event === "media") {
-      const payload = Buffer.from(message.media.payload, "latin1");
-      if (payload.length === PAYLOAD_CHARACTERS) this.#recognise(payload, 0, nowMs);
-      else this.#figures.foreign++;
-    } else if (message.event === "mark") {
-      this.#playback.mark(message.mark.name);
-      this.#hasMarks = true;
-    } else if (message.event === "clear") {
-      for (const name of this.#playback.clear(nowMs - this.#startedMs)) this.#sendEvent("mark", { name });
+    const message = readMessage(text, this.#streamSid);
+    if ("fault" in message) return this.#end(message.fault);
+    switch (message.event) {
+      case "media": {
+        const payload = Buffer.from(message.media.payload, "latin1");
+        if (payload.length === PAYLOAD_CHARACTERS) this.#recognise(payload, 0, nowMs);
+        else this.#figures.foreign++;
+        break;
+      }
+      case "mark":
+        this.#playback.mark(message.mark.name);
+        this.#hasMarks = true;
+        break;
+      case "clear":
+        for (const name of this.#playback.clear(nowMs - this.#startedMs)) this.#sendEvent("mark", { name });
     }
   }
 

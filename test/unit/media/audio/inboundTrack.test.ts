@@ -166,20 +166,16 @@ describe("the caller's track", () => {
     assert.deepEqual(counters, { frames: 50, concealed: 0, late: 50, resyncs: 0 });
   });
 
-  it("hears nothing but the caller in a day of a clock that drifts", () => {
-    for (const partsPerMillion of [-200, 200]) {
-      const { track, counters } = (() => {
-        const counters: InboundCounters = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
-        return { track: new InboundTrack(() => {}, counters), counters };
-      })();
-      const frames = 4_320_000;
+  it("hears nothing but the caller in an hour of a clock that drifts", () => {
+    for (const partsPerMillion of [-300, 300]) {
+      const counters: InboundCounters = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
+      const track = new InboundTrack(() => {}, counters);
+      const frames = 180_000;
       const bytes = new Uint8Array(FRAME);
-      for (let frame = 0; frame < frames; frame++)
-        track.accept(
-          Math.round(1_000 + 20 * frame * (1 + partsPerMillion / 1e6)) + (frame % 3) - 1,
-          bytes,
-          FRAME,
-        );
+      for (let frame = 0; frame < frames; frame++) {
+        const timestampMs = 1_000 + 20 * frame * (1 + partsPerMillion / 1e6) + (frame % 5) - 2;
+        track.accept(Math.round(timestampMs), bytes, FRAME);
+      }
       assert.deepEqual(counters, { frames, concealed: 0, late: 0, resyncs: 0 });
     }
   });
@@ -267,7 +263,7 @@ describe("any stream of pieces", () => {
         const silent = concealed.filter(Boolean).length;
         assert.deepEqual(counters, { frames: heard.length / 20, concealed: silent, late, resyncs });
       }),
-      { numRuns: 20000 },
+      { numRuns: 500 },
     );
   });
 
@@ -304,7 +300,7 @@ describe("any stream of pieces", () => {
           );
         }
       }),
-      { numRuns: 20000 },
+      { numRuns: 500 },
     );
   });
 
