@@ -9,6 +9,7 @@ import { STREAM_REFUSALS } from "./calls/stream.ts";
 import { twilioRoutes } from "./calls/twilioRoutes.ts";
 import { pageRoutes } from "./console/page.ts";
 import type { Clock } from "./domain/clock.ts";
+import { REFUSALS } from "./domain/endings.ts";
 import { createFront, type Front } from "./front/server.ts";
 import type { HttpRequest, Route } from "./http/http.ts";
 import { createRouter } from "./http/router.ts";
@@ -29,6 +30,9 @@ const ANSWER_MS = 10_000;
 const SEND_BUFFER_BYTES = 256 * 1_024;
 /** Beside the media sockets: webhooks, scrapes, browsers, and strangers. */
 const OTHER_CONNECTIONS = 500;
+/** After a stream's end Twilio asks what comes next, over a new connection; without an answer the caller hears a fault. */
+const FAREWELL_MS = 3_000;
+const DRAIN_LOOK_MS = 50;
 
 export interface GatewayParts {
   readonly settings: Settings;
@@ -50,8 +54,8 @@ export interface Gateway {
   readonly front: Front;
   readonly metrics: Metrics;
   /**
-   * Takes no more calls, waits for those there are, cuts the rest after `timeoutMs`, and stops. Resolves with how
-   * many were cut.
+   * Takes no more calls, waits for those there are, cuts the rest after `timeoutMs`, and stops once Twilio had time
+   * to ask what comes after the last of them. Resolves with how many were cut.
    */
   drain(timeoutMs: number): Promise<number>;
   /** Stops at once. */
@@ -65,7 +69,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const agentTypes = await loadAgentTypes(agentModules);
   const directory = { routing: new RoutingSnapshot(parts.contents, agentTypes) };
   const metrics = new Metrics(WEBHOOK_ANSWERS, STREAM_REFUSALS);
-  const observer = observe(metrics, log);
+  let farewellsUntilMs = 0;
+  const observer = observe(metrics, log, () => {
+    farewellsUntilMs = clock.nowMs() + FAREWELL_MS;
+  });
   const { callsMax, mediaWorkers } = parts.settings;
   const pool = await MediaPool.start({ workers: mediaWorkers, callsMax, clock, agentModules, observer });
 
@@ -123,28 +130,32 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       onConnectionRefused: () => metrics.connectionRefused(),
     },
   });
-  metrics.watch({
+  const sources = {
     workerCounts: () => pool.counts(),
     pool: () => pool.state(),
     callsLive: () => calls.size,
     callsMax,
     sockets: () => ({ media: front.sockets(), connections: front.connections() }),
-  });
+  };
+  const stopSampling = metrics.watch(sources, clock);
+
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    calls.cut();
+    front.close();
+    stopSampling();
+    closing ??= pool.close();
+    return closing;
+  };
 
   try {
     const { port } = await front.listen(settings.host, settings.port);
     settings = listeningOn(settings, port);
   } catch (error) {
-    front.close();
-    await pool.close();
+    await close();
     throw error;
   }
 
-  const close = async () => {
-    calls.cut();
-    front.close();
-    await pool.close();
-  };
   return {
     get settings() {
       return settings;
@@ -157,6 +168,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     close,
     async drain(timeoutMs) {
       const cut = await emptied(calls, clock, timeoutMs);
+      await reached(clock, farewellsUntilMs);
       await close();
       return cut;
     },
@@ -167,7 +179,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 async function emptied(calls: LiveCalls, clock: Clock, timeoutMs: number): Promise<number> {
   const startedMs = clock.nowMs();
   let cut = 0;
-  const stop = clock.every(50, () => {
+  const stop = clock.every(DRAIN_LOOK_MS, () => {
     if (cut === 0 && clock.nowMs() - startedMs >= timeoutMs) cut = calls.cut();
   });
   await calls.drain();
@@ -175,11 +187,27 @@ async function emptied(calls: LiveCalls, clock: Clock, timeoutMs: number): Promi
   return cut;
 }
 
-function observe(metrics: Metrics, log: Logger): CallObserver & MediaPoolObserver {
+/** Resolves once the clock shows this time; at once when it does already. */
+async function reached(clock: Clock, atMs: number): Promise<void> {
+  if (clock.nowMs() >= atMs) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = clock.every(DRAIN_LOOK_MS, () => {
+    if (clock.nowMs() >= atMs) resolve();
+  });
+  await promise;
+  stop();
+}
+
+function observe(
+  metrics: Metrics,
+  log: Logger,
+  onAnsweredCallEnded: () => void,
+): CallObserver & MediaPoolObserver {
   return {
     webhookAnswered: (answer, tookMs) => metrics.webhookAnswered(answer, tookMs),
     ended({ callSid, run }, direction, outcome, talkedMs, error) {
       metrics.callEnded(direction, outcome, talkedMs);
+      if (!(REFUSALS as readonly string[]).includes(outcome)) onAnsweredCallEnded();
       const facts = { callSid, run, direction, outcome, talkedMs: Math.round(talkedMs) };
       if (error === undefined) log.info(facts, "call ended");
       else log.error({ ...facts, error }, "call ended by an error");

@@ -1,4 +1,5 @@
 // Composition root: environment, log, first configuration, signals. What runs is gateway.ts.
+import { isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
 import pino from "pino";
 import { systemClock } from "./domain/clock.ts";
@@ -6,9 +7,12 @@ import { GatewayError } from "./domain/errors.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import { demoAccount, demoAccountPath, firstContents } from "./numbers/firstStart.ts";
 import type { DirectoryContents } from "./numbers/routing.ts";
-import { readSettings, type Settings } from "./settings.ts";
+import { DEFAULT_DATABASE_PATH, readSettings, type Settings } from "./settings.ts";
 
 const EMPTY: DirectoryContents = { configurations: [], numbers: [], workflows: [] };
+/** Named, not shown: what is printed here ends up in a service's log. */
+const AS_TWILIO =
+  '--to "$TWILIO_PHONE_NUMBER" --account-sid "$TWILIO_ACCOUNT_SID" --auth-token "$TWILIO_AUTH_TOKEN"';
 
 try {
   await main();
@@ -21,37 +25,56 @@ try {
 async function main(): Promise<void> {
   const settings = readSettings(process.env, availableParallelism());
   const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
-  const { contents, told } = firstConfiguration(settings);
-  const gateway = await startGateway({ settings, contents, clock: systemClock, log });
-  process.stdout.write(greeting(gateway.settings, told));
+  const first = firstConfiguration(settings);
+  const gateway = await startGateway({ settings, contents: first.contents, clock: systemClock, log });
+  process.stdout.write(greeting(gateway.settings, first));
   stopOnSignals(gateway, settings.drainTimeoutMs, log);
 }
 
+interface FirstConfiguration {
+  readonly contents: DirectoryContents;
+  /** Who answers, for the person who started it. */
+  readonly told: string;
+  /** The options by which `npm run call` calls as this account; undefined when there is none to call as. */
+  readonly callAs: string | undefined;
+}
+
 /** The environment's account, or the demo account, which is refused as soon as strangers can reach us. */
-function firstConfiguration(settings: Settings): { contents: DirectoryContents; told: string } {
-  const { twilioAccount, publicBase, databasePath } = settings;
+function firstConfiguration({ twilioAccount, publicBase, databasePath }: Settings): FirstConfiguration {
   if (twilioAccount !== undefined) {
     const told = `Calls to ${masked(twilioAccount.phoneNumber)} are answered by the echo workflow.`;
-    return { contents: firstContents(twilioAccount, "Twilio"), told };
+    return { contents: firstContents(twilioAccount, "Twilio"), told, callAs: AS_TWILIO };
   }
   if (!publicBase.isLoopback) {
     const told =
       "No account is configured: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER.";
-    return { contents: EMPTY, told };
+    return { contents: EMPTY, told, callAs: undefined };
   }
   const account = demoAccount(databasePath);
   const told = `The demo number ${account.phoneNumber} is answered by the echo workflow (${demoAccountPath(databasePath)}).`;
-  return { contents: firstContents(account, "Demo"), told };
+  return { contents: firstContents(account, "Demo"), told, callAs: "" };
 }
 
-function greeting({ publicBase, host, port }: Settings, told: string): string {
-  const options = publicBase.isLoopback && port !== 8_080 ? ` -- --gateway ${publicBase.href}` : "";
-  return [
-    `Linecard listens on ${host}:${port} and is called at ${publicBase.href}`,
-    told,
-    `To hear it answer: npm run call${options}`,
-    "",
-  ].join("\n");
+function greeting(settings: Settings, { told, callAs }: FirstConfiguration): string {
+  const { publicBase, host, port } = settings;
+  const lines = [`Linecard listens on ${host}:${port} and is called at ${publicBase.href}`, told];
+  if (callAs !== undefined) lines.push(`To hear it answer: ${callCommand(settings, callAs)}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** What to type on this machine, with what that command can't know by itself. */
+function callCommand({ publicBase, host, port, databasePath }: Settings, callAs: string): string {
+  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  const gateway = `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`;
+  const options = [
+    gateway === "http://127.0.0.1:8080" ? "" : `--gateway ${gateway}`,
+    publicBase.href === gateway ? "" : `--public-url ${publicBase.href}`,
+    callAs,
+  ].filter((option) => option !== "");
+  // The demo account's file is looked for beside the database.
+  const where =
+    callAs === "" && databasePath !== DEFAULT_DATABASE_PATH ? `DATABASE_PATH=${databasePath} ` : "";
+  return `${where}npm run call${options.length > 0 ? ` -- ${options.join(" ")}` : ""}`;
 }
 
 function masked(phoneNumber: string): string {
@@ -61,18 +84,21 @@ function masked(phoneNumber: string): string {
 /** The first signal drains, the second ends at once. The exit status tells whether calls were cut. */
 function stopOnSignals(gateway: Gateway, drainTimeoutMs: number, log: pino.Logger): void {
   let isDraining = false;
+  let cut = 0; // by either: a second signal makes both come to their end at about the same time
+  const exit = () => process.exit(cut > 0 ? 1 : 0);
   const onSignal = (signal: string) => {
     if (isDraining) {
-      const cut = gateway.calls.cut();
+      cut += gateway.calls.cut();
       log.warn({ signal, cut }, "stopped at once");
-      void gateway.close().finally(() => process.exit(cut > 0 ? 1 : 0));
+      void gateway.close().then(exit);
       return;
     }
     isDraining = true;
     log.info({ signal, calls: gateway.calls.size, drainTimeoutMs }, "draining: no new calls");
-    void gateway.drain(drainTimeoutMs).then((cut) => {
+    void gateway.drain(drainTimeoutMs).then((late) => {
+      cut += late;
       log.info({ cut }, "drained");
-      process.exit(cut > 0 ? 1 : 0);
+      exit();
     });
   };
   process.on("SIGTERM", onSignal);

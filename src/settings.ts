@@ -9,6 +9,8 @@ import { AccountSid } from "./domain/ids.ts";
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+/** As a path from where the process was started. */
+export const DEFAULT_DATABASE_PATH = "data/linecard.db";
 
 /** Where the gateway is reached: a scheme, a host, perhaps a port and a path prefix. */
 export interface Base {
@@ -87,7 +89,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
     twilioApiBaseUrl: readApiBaseUrl(variables),
     voiceFallbackUrl: readFallbackUrl(variables),
     databasePath:
-      variables.matching("DATABASE_PATH", /[^/\\]$/, "must be a file, not a folder") ?? "data/linecard.db",
+      variables.matching("DATABASE_PATH", /[^/\\]$/, "must be a file, not a folder") ?? DEFAULT_DATABASE_PATH,
     apiKey: variables.secret("LINECARD_API_KEY", /^.{32,}$/su, "must be at least 32 characters long"),
     encryptionKey: readEncryptionKey(variables),
     metricsToken: variables.secret("METRICS_TOKEN"),

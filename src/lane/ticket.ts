@@ -43,7 +43,7 @@ export interface WorkerHello {
   /** The front thread's end of this worker's lane. */
   readonly port: MessagePort;
   readonly counts: SharedArrayBuffer;
-  /** One Int32 that changes on every media tick while the worker has calls. */
+  /** One Int32 that changes with every media tick and every record taken, while the worker has calls. */
   readonly heartbeat: SharedArrayBuffer;
 }
 

@@ -1,8 +1,8 @@
 // Every metric: its name, help and buckets, in one place. No label is a call, a number or an account. What the
 // media workers count is read out of their shared memory when someone asks, and never before.
+import { existsSync, readdirSync } from "node:fs";
 import {
   Counter,
-  collectDefaultMetrics,
   Gauge,
   Histogram,
   type Metric,
@@ -10,6 +10,7 @@ import {
   type MetricValue,
   Registry,
 } from "prom-client";
+import type { Clock, Stop } from "../domain/clock.ts";
 import { END_REASONS, type Outcome, REFUSALS, STREAM_VIOLATIONS } from "../domain/endings.ts";
 import { type CountName, LATENESS_BOUNDS_MS, type WorkerCounts } from "../lane/counts.ts";
 
@@ -27,6 +28,10 @@ export interface MetricSources {
   sockets(): { readonly media: number; readonly connections: number };
 }
 
+/** Where a fault of ours was contained. */
+const FAULT_PLACES = ["http", "socket", "worker"] as const;
+type FaultPlace = (typeof FAULT_PLACES)[number];
+
 /** Fates of frames that worker threads count; `direction` is the caller's: in from the caller, out to them. */
 const FRAME_FATES: readonly (readonly [direction: "in" | "out", fate: string, count: CountName])[] = [
   ["in", "heard", "framesHeard"],
@@ -43,6 +48,14 @@ const WEBHOOK_BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 
 const WAIT_BUCKETS_S = [0.001, 0.01, 0.05, 0.1, 0.5, 1, 5];
 const TALK_BUCKETS_S = [1, 5, 15, 30, 60, 180, 600, 1_800, 3_600];
 
+/** Each sample wakes an idle process, so there are no more than show which share of the time the loop is held up. */
+const LOOP_SAMPLE_MS = 100;
+/** A healthy loop is late by what a timer is coarse, a millisecond; from 20 ms on a caller's frame waits. */
+const LOOP_BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
+
+/** One entry per open descriptor, where the system tells. */
+const DESCRIPTORS = "/proc/self/fd";
+
 export class Metrics {
   readonly registry = new Registry();
   readonly #ended: Counter<"direction" | "reason">;
@@ -55,6 +68,7 @@ export class Metrics {
   readonly #waits: Histogram;
   readonly #talked: Histogram;
   readonly #faults: Counter<"where">;
+  readonly #loopDelay: Histogram;
   readonly #socketDrops: Counter;
   readonly #connectionsRefused: Counter;
 
@@ -92,17 +106,22 @@ export class Metrics {
       "From a stream's start to the call's end.",
       TALK_BUCKETS_S,
     );
+    this.#loopDelay = histogram(
+      "event_loop_delay_seconds",
+      "How late the front thread came to a timer, sampled ten times a second.",
+      LOOP_BUCKETS_S,
+    );
     for (const answer of answers) this.#answers.inc({ answer }, 0);
     for (const reason of refusals) this.#refused.inc({ reason }, 0);
     for (const violation of STREAM_VIOLATIONS) this.#violations.inc({ violation }, 0);
     for (const reason of [...END_REASONS, ...REFUSALS]) this.#ended.inc({ direction: "inbound", reason }, 0);
     for (const why of ["stuck", "exit"]) this.#deaths.inc({ why }, 0);
+    for (const where of FAULT_PLACES) this.#faults.inc({ where }, 0);
   }
 
-  /** Adds what is read at scrape time. Once. */
-  watch(sources: MetricSources): void {
+  /** Adds what is read at scrape time, and begins to sample the event loop. Once; the result ends the sampling. */
+  watch(sources: MetricSources, clock: Clock): Stop {
     const registers = [this.registry];
-    collectDefaultMetrics({ register: this.registry, prefix: "linecard_", eventLoopMonitoringPrecision: 20 });
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
         name: `linecard_${name}`,
@@ -147,6 +166,8 @@ export class Metrics {
       ];
     });
     this.#viewLateness(sources);
+    this.#viewProcess(gauge, clock);
+    return this.#sampleLoop(clock);
   }
 
   webhookAnswered(answer: string, tookMs: number): void {
@@ -179,7 +200,7 @@ export class Metrics {
     this.#waits.observe(ms / 1_000);
   }
 
-  fault(where: string): void {
+  fault(where: FaultPlace): void {
     this.#faults.inc({ where });
   }
 
@@ -189,6 +210,36 @@ export class Metrics {
 
   connectionRefused(): void {
     this.#connectionsRefused.inc();
+  }
+
+  // prom-client has such metrics too, but some with a label per kind of handle, so that series come and go, and its
+  // watch of the event loop wakes an idle process fifty times a second.
+  #viewProcess(gauge: (name: string, help: string, read: () => number) => Gauge, clock: Clock): void {
+    const startedS = clock.wallMs() / 1_000 - process.uptime();
+    gauge("process_start_time_seconds", "When the process started, since the epoch.", () => startedS);
+    gauge("process_resident_memory_bytes", "Memory of the process, all threads.", process.memoryUsage.rss);
+    gauge(
+      "process_heap_used_bytes",
+      "JavaScript heap in use on the front thread.",
+      () => process.memoryUsage().heapUsed,
+    );
+    if (existsSync(DESCRIPTORS)) {
+      const open = () => readdirSync(DESCRIPTORS).length - 1; // less the one that reads
+      gauge("process_open_fds", "Open file descriptors.", open);
+    }
+    this.#view("process_cpu_seconds_total", "CPU time of the process, all threads.", "counter", () => {
+      const { user, system } = process.cpuUsage();
+      return [{ value: (user + system) / 1e6, labels: {} }];
+    });
+  }
+
+  #sampleLoop(clock: Clock): Stop {
+    let dueMs = clock.nowMs() + LOOP_SAMPLE_MS;
+    return clock.every(LOOP_SAMPLE_MS, () => {
+      const nowMs = clock.nowMs();
+      this.#loopDelay.observe(Math.max(0, nowMs - dueMs) / 1_000);
+      dueMs = nowMs + LOOP_SAMPLE_MS;
+    });
   }
 
   #viewLateness(sources: MetricSources): void {

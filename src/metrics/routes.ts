@@ -1,14 +1,19 @@
 // The scrape, and who may have it.
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { HttpRequest, Route } from "../http/http.ts";
+import type { HttpRequest, HttpResponse, Route } from "../http/http.ts";
 import { detail } from "../http/respond.ts";
 import type { Metrics } from "./metrics.ts";
+
+const UNAUTHORIZED: HttpResponse = {
+  ...detail(401, "A bearer token is wanted: METRICS_TOKEN or an API key"),
+  headers: { "WWW-Authenticate": "Bearer" },
+};
 
 /** `keys`: what opens the scrape, as a bearer token or an API key; undefined where it is open to all. */
 export function metricsRoutes(metrics: Metrics, keys: readonly string[] | undefined): readonly Route[] {
   const handle: Route["handle"] = async (request) => {
     if (keys !== undefined && !keys.some((key) => isSame(keyOf(request), key))) {
-      return detail(401, "A bearer token is wanted: METRICS_TOKEN or an API key");
+      return UNAUTHORIZED;
     }
     const body = await metrics.registry.metrics();
     return { status: 200, headers: { "Content-Type": metrics.registry.contentType }, body };
@@ -17,7 +22,8 @@ export function metricsRoutes(metrics: Metrics, keys: readonly string[] | undefi
 }
 
 function keyOf({ headers }: HttpRequest): string {
-  return headers.get("x-api-key") ?? headers.get("authorization")?.replace(/^bearer\s+/i, "") ?? "";
+  const bearer = /^bearer +(.+)$/i.exec(headers.get("authorization") ?? "");
+  return headers.get("x-api-key") ?? bearer?.[1] ?? "";
 }
 
 /** In a time that doesn't tell how much of a guess was right. */

@@ -21,7 +21,7 @@ const DEMO_FILE = "demo-account.json";
 const demoSchema = z.object({
   accountSid: z.string().regex(/^AC[0-9a-f]{32}$/),
   authToken: z.string().min(32),
-  phoneNumber: z.string(),
+  phoneNumber: z.e164(),
 });
 
 /** The path of the demo account's file, beside the database. */
@@ -32,29 +32,39 @@ export function demoAccountPath(databasePath: string): string {
 /**
  * The demo account that belongs to this database, made at its first start: a random SID and token in a file of
  * mode 0600, which `npm run call` reads.
- * Throws GatewayError SETTINGS_INVALID when the file is there and is not one.
+ * Throws GatewayError SETTINGS_INVALID when the file is there and is not one, or can't be made.
  */
 export function demoAccount(databasePath: string): FirstAccount {
   const path = demoAccountPath(databasePath);
-  if (existsSync(path)) {
+  return existsSync(path) ? readAccount(path) : makeAccount(path);
+}
+
+function readAccount(path: string): FirstAccount {
+  try {
     chmodSync(path, 0o600);
-    try {
-      return demoSchema.parse(JSON.parse(readFileSync(path, "utf8")));
-    } catch (cause) {
-      const remedy = "delete it to have a new one made";
-      throw new GatewayError("SETTINGS_INVALID", `${path} does not hold a demo account: ${remedy}`, {
-        cause,
-      });
-    }
+    return demoSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch (cause) {
+    const remedy = "delete it to have a new one made";
+    throw new GatewayError("SETTINGS_INVALID", `${path} does not hold a demo account: ${remedy}`, { cause });
   }
+}
+
+function makeAccount(path: string): FirstAccount {
   const account: FirstAccount = {
     accountSid: `AC${randomBytes(16).toString("hex")}`,
     authToken: randomBytes(16).toString("hex"),
     phoneNumber: DEMO_NUMBER,
   };
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${JSON.stringify(account, undefined, 2)}\n`, { mode: 0o600 });
-  return account;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    // Exclusively: another gateway that starts just now keeps the account it has told its callers of.
+    writeFileSync(path, `${JSON.stringify(account, undefined, 2)}\n`, { mode: 0o600, flag: "wx" });
+    return account;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const remedy = "set DATABASE_PATH to a file in a folder that can be written";
+    throw new GatewayError("SETTINGS_INVALID", `${path} can't be made (${code}): ${remedy}`, { cause });
+  }
 }
 
 /** One configuration, its number, and an echo workflow that answers it. */

@@ -113,6 +113,8 @@ export class CallHost {
   }
 
   #receive(kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array): void {
+    // Under overload the tick comes late while records are still taken: busy is not stuck.
+    this.#beat();
     const seat = this.#seats.get(slot);
     // A record that comes after its call's end is nobody's, but the buffer it came in must go home.
     if (seat?.call === undefined || seat.ticket.epoch !== epoch) return this.#startTicking();
@@ -120,7 +122,7 @@ export class CallHost {
   }
 
   #tick(): void {
-    Atomics.add(this.#heartbeat, 0, 1);
+    this.#beat();
     const nowMs = this.#clock.nowMs();
     for (const seat of this.#seats.values()) this.#tickCall(seat, nowMs);
     this.#lane.flush();
@@ -129,6 +131,10 @@ export class CallHost {
       this.#stopTicking?.();
       this.#stopTicking = undefined;
     }
+  }
+
+  #beat(): void {
+    Atomics.add(this.#heartbeat, 0, 1);
   }
 
   /** No agent's code runs in here, so a tick that ends nothing needs no context. */
