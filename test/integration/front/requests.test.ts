@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { HttpRequest, HttpResponse, Route } from "../../../src/http/http.ts";
 import { json, text } from "../../../src/http/respond.ts";
 import type { Router } from "../../../src/http/router.ts";
-import { eventually, HELLO, ManualClock, startFront } from "./rig.ts";
+import { eventually, HELLO, LIMITS, ManualClock, startFront } from "./rig.ts";
 
 /** Says what reached it. */
 const MIRROR: Route = {
@@ -348,6 +348,20 @@ describe("a fault", () => {
     assert.equal(asked, 4);
   });
 
+  it("is not what a slow answer to a quick body is", async (t) => {
+    const { route, asked, answer } = patient();
+    const clock = new ManualClock();
+    const rig = await startFront(t, { routes: [{ ...route, method: "POST" }], clock });
+    const peer = await rig.dial();
+    peer.send("POST /patient HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+    await eventually(() => asked.length === 1);
+    clock.advance(LIMITS.bodyMs * 2);
+    answer(text(200, "in the end"));
+    assert.equal((await peer.answer()).body, "in the end");
+    clock.advance(LIMITS.answerMs * 2);
+    assert.deepEqual(rig.faults, []);
+  });
+
   it("of a handler that never answers is a 500 at its deadline, once", async (t) => {
     const { route, asked, answer } = patient();
     const clock = new ManualClock();
@@ -364,7 +378,7 @@ describe("a fault", () => {
     peer.send(GET_HELLO);
     assert.equal((await peer.answer()).body, "hello");
     assert.equal(rig.faults.length, 1);
-    assert.match(String(rig.faults[0]?.error), /no answer to GET \/patient within 1000 ms/);
+    assert.match(String(rig.faults[0]?.error), /no answer to a GET within 1000 ms/);
     clock.advance(1);
     assert.equal(clock.running, 0);
   });

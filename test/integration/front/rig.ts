@@ -1,6 +1,7 @@
 // A front on a free port with a router and a door of the test's own, and the two kinds of peer that dial it:
 // raw bytes, and the `ws` client. Everything is closed when the test is over.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import net from "node:net";
 import type { TestContext } from "node:test";
 import { WebSocket } from "ws";
@@ -344,4 +345,42 @@ export function clientFrame(opcode: number, payload: Uint8Array, { masked = true
 /** Resolves once the condition holds. */
 export async function eventually(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Text as a frame carries it. */
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** A front whose next stream is `stream`; those after it echo. */
+export async function frontWith(
+  t: TestContext,
+  stream: RecordingStream,
+  options: RigOptions = {},
+): Promise<Rig> {
+  let next: RecordingStream | undefined = stream;
+  const door = new RecordingDoor(() => {
+    const made = next ?? new EchoStream();
+    next = undefined;
+    return made;
+  });
+  return startFront(t, { door, ...options });
+}
+
+/** Upgrades by hand, so that the peer can misbehave. */
+export async function rawStream(rig: Rig): Promise<RawPeer> {
+  const peer = await rig.dial();
+  peer.send(handshake("/media/x"));
+  assert.equal((await peer.answer()).status, 101);
+  return peer;
+}
+
+/** A stream that must not notice what happens to another one. */
+export async function bystander(rig: Rig): Promise<() => Promise<void>> {
+  const client = await rig.stream("/media/bystander");
+  return async () => {
+    client.send("still here?");
+    const [message] = await once(client, "message");
+    assert.equal(String(message), "still here?");
+  };
 }

@@ -137,6 +137,21 @@ describe("an upgrade that is refused", () => {
     assert.deepEqual(door.upgrades, []);
   });
 
+  it("for several things names the first: framing, query, origin, then what the door says", async (t) => {
+    const door = new RecordingDoor(() => "token_expired");
+    const rig = await startFront(t, { door });
+    const wrongs = [
+      ["Sec-WebSocket-Version", "12"],
+      ["Origin", "null"],
+    ] as const;
+    await rig.ask(handshake("/media/x?y", Object.fromEntries(wrongs)));
+    await rig.ask(handshake("/media/x?y", Object.fromEntries(wrongs.slice(1))));
+    await rig.ask(handshake("/media/x", Object.fromEntries(wrongs.slice(1))));
+    await rig.ask(handshake("/media/x"));
+    assert.deepEqual(door.refusals, ["framing", "query", "origin"]);
+    assert.equal(door.upgrades.length, 1);
+  });
+
   it("takes nothing that follows it, and its connection ends", async (t) => {
     const door = new RecordingDoor(() => "token_forged");
     const rig = await startFront(t, { door });
