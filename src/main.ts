@@ -27,8 +27,8 @@ async function main(): Promise<void> {
   const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const first = firstConfiguration(settings);
   const gateway = await startGateway({ settings, contents: first.contents, clock: systemClock, log });
+  stopOnSignals(gateway, settings.drainTimeoutMs, log); // first: who has read the greeting may stop it
   process.stdout.write(greeting(gateway.settings, first));
-  stopOnSignals(gateway, settings.drainTimeoutMs, log);
 }
 
 interface FirstConfiguration {

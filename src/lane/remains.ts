@@ -51,7 +51,7 @@ export class CallRemains {
     Atomics.store(this.#ints, int, epoch);
   }
 
-  /** The record of that placement; undefined when its worker died before writing one. */
+  /** The record of that placement; undefined when its worker died before it began the call. */
   read(slot: number, epoch: number): Remains | undefined {
     const int = (slot * RECORD_BYTES) / Int32Array.BYTES_PER_ELEMENT;
     if (Atomics.load(this.#ints, int) !== epoch) return undefined;

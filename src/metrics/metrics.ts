@@ -49,7 +49,7 @@ const WAIT_BUCKETS_S = [0.001, 0.01, 0.05, 0.1, 0.5, 1, 5];
 const TALK_BUCKETS_S = [1, 5, 15, 30, 60, 180, 600, 1_800, 3_600];
 
 /** Each sample wakes an idle process, so there are no more than show which share of the time the loop is held up. */
-const LOOP_SAMPLE_MS = 100;
+const LOOP_SAMPLE_MS = 250;
 /** A healthy loop is late by what a timer is coarse, a millisecond; from 20 ms on a caller's frame waits. */
 const LOOP_BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
 
@@ -108,7 +108,7 @@ export class Metrics {
     );
     this.#loopDelay = histogram(
       "event_loop_delay_seconds",
-      "How late the front thread came to a timer, sampled ten times a second.",
+      "How late the front thread came to a timer, sampled four times a second.",
       LOOP_BUCKETS_S,
     );
     for (const answer of answers) this.#answers.inc({ answer }, 0);

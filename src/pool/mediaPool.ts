@@ -13,8 +13,10 @@ import { type CallOrder, Placement, type PlacementListener } from "./placement.t
 const TICK_MS = 1;
 /** Ticks without a call before ticking stops: long enough for the lanes' last buffers to go home. */
 const LINGER_TICKS = 100;
-/** A call that outlived this many workers is suspected of killing them, and is not placed again. */
+/** A call that has outlived this many workers that had begun it is suspected of killing them: it is not placed again. */
 const DEATHS_MAX = 2;
+/** Workers that may die, or turn out to be dead, before they begin a call; it is not to blame for these. */
+const FALSE_STARTS_MAX = 20;
 /** A worker younger than this gets at most every second new call, lest one bad newcomer take them all. */
 const NEWCOMER_MS = 10_000;
 /** Looks with too few threads before the pool is rebuilt: Piscina gives up after one failed boot. */
@@ -262,15 +264,17 @@ export class MediaPool {
     const ending = placement.ending ?? (this.#isClosing ? "drained" : undefined);
     if (worker !== undefined) {
       worker.lane.poll(); // its last frames
-      placement.deaths++;
-      placement.remains = this.#remains.read(placement.slot, placement.epoch) ?? placement.remains;
       this.#mourn(worker, "exit");
     }
     placement.detach();
-    const { remains } = placement;
+    const left = this.#remains.read(placement.slot, placement.epoch);
+    if (left === undefined) placement.falseStarts++;
+    else placement.deaths++;
+    const remains = left ?? placement.remains;
+    placement.remains = remains;
     const heardMs = remains?.heardMs ?? 0;
     if (ending !== undefined) return this.#end(placement, { reason: ending, heardMs, digits: 0 });
-    if (placement.deaths >= DEATHS_MAX) {
+    if (placement.deaths >= DEATHS_MAX || placement.falseStarts >= FALSE_STARTS_MAX) {
       const text = error instanceof Error ? error.message : String(error);
       return this.#end(placement, { reason: "worker_lost", error: text, heardMs, digits: 0 });
     }

@@ -47,8 +47,9 @@ export class Placement {
   epoch = 0;
   /** The worker that has the call; undefined while it waits for one. */
   worker: MediaWorker | undefined;
-  /** Workers that died under this call. */
+  /** Workers that died under this call, and workers that had died before they could begin it. */
   deaths = 0;
+  falseStarts = 0;
   askedAtMs = 0;
   /** What its dead workers left behind, the newest that there is. */
   remains: Remains | undefined;

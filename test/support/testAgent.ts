@@ -18,7 +18,8 @@ function tone(hz: number, ms = 500): Int16Array {
  * Keys: 1 says a second of a 700 Hz tone; 2 says it and hangs up once it was heard; 3 hangs up now; 4 throws while
  * the key is handled; 5 throws later, after a wait; 6 rejects a promise nobody looks at; 7 ends the worker's
  * process; 8 never returns; 9 fails as an agent may; 0 says ten seconds; * unsays what was not heard; # says a
- * tone of 1,000 Hz if this agent took over from one whose worker died, else of 400 Hz.
+ * tone of 1,000 Hz if this agent took over from one whose worker died, else of 400 Hz. C collects the worker's garbage,
+ * where node was told to expose that.
  */
 class TestAgent implements Agent {
   readonly hears = { encoding: "pcm16", rateHz: RATE_HZ } as const;
@@ -69,6 +70,8 @@ class TestAgent implements Agent {
       case "#":
         line.say(tone(this.#facts.resumed === undefined ? 400 : 1_000));
         return line.endUtterance();
+      case "C":
+        return (globalThis as { gc?: () => void }).gc?.();
     }
   }
 

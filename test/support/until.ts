@@ -1,5 +1,6 @@
 // Waiting for what a test can see but is not told of.
 import { setTimeout as delay } from "node:timers/promises";
+import type { Story } from "./gateway.ts";
 
 const LOOK_MS = 5;
 
@@ -14,4 +15,12 @@ export async function until(
     if (performance.now() > latestMs) throw new Error(`waited ${withinMs} ms for ${what}`);
     await delay(LOOK_MS);
   }
+}
+
+/** Resolves once no call holds anything: not a slot, a task, a worker's memory or a socket. */
+export function allFree({ held }: Pick<Story, "held">): Promise<void> {
+  return until("every call to be put away", () => {
+    const { ticking: _, ...resources } = held(); // the tick lingers, so as not to start for every call
+    return Object.values(resources).every((number) => number === 0);
+  });
 }

@@ -69,6 +69,7 @@ export class CallHost {
     return new Promise((report) => {
       const seat: Seat = { ticket, report, call: undefined };
       this.#seats.set(ticket.slot, seat);
+      this.#begun(ticket);
       this.#within(seat, () => {
         seat.call = new Call(ticket, this.#surroundings(seat, equipment));
         this.#lane.write(RecordKind.ready, ticket.slot, ticket.epoch, NOTHING);
@@ -86,6 +87,13 @@ export class CallHost {
     }
     this.#blame(seat, error);
     return true;
+  }
+
+  /** Leaves word that from here on the call may be what this worker died of. */
+  #begun({ slot, epoch, resumed }: CallTicket): void {
+    const left = resumed?.remains;
+    const playheadMs = left?.playheadMs ?? Number.NEGATIVE_INFINITY;
+    this.#remains.write(slot, epoch, left?.heardMs ?? 0, playheadMs, left?.resumeId ?? "");
   }
 
   async #equip(birth: WorkerBirth): Promise<Equipment> {
