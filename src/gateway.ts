@@ -28,6 +28,9 @@ const BODY_MS = 5_000;
 const ANSWER_MS = 10_000;
 /** What a media socket's reader may leave unread before frames are dropped: about 10 s of audio. */
 const SEND_BUFFER_BYTES = 256 * 1_024;
+/** The same warning about what strangers do is written once in so long. */
+const SELDOM_MS = 10_000;
+const SELDOM_MAX = 1_000;
 /** Beside the media sockets: webhooks, scrapes, browsers, and strangers. */
 const OTHER_CONNECTIONS = 500;
 /** After a stream's end Twilio asks what comes next, over a new connection; without an answer the caller hears a fault. */
@@ -70,7 +73,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const directory = { routing: new RoutingSnapshot(parts.contents, agentTypes) };
   const metrics = new Metrics(WEBHOOK_ANSWERS, STREAM_REFUSALS);
   let farewellsUntilMs = 0;
-  const observer = observe(metrics, log, () => {
+  const observer = observe(metrics, log, clock, () => {
     farewellsUntilMs = clock.nowMs() + FAREWELL_MS;
   });
   const { callsMax, mediaWorkers } = parts.settings;
@@ -90,7 +93,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   });
 
   const publicBase = () => settings.publicBase.href;
-  const pathPrefix = settings.publicBase.prefix;
   const routes: Route[] = [
     ...twilioRoutes({ calls, records, directory, observer, clock, publicBase }),
     ...metricsRoutes(metrics, scrapeKeys(settings)),
@@ -102,7 +104,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     }),
   ];
   const router = createRouter(routes, {
-    pathPrefix,
+    pathPrefix: settings.publicBase.prefix,
     onError: (error, { method, path }) => {
       metrics.fault("http");
       log.error({ err: error, method, path }, "a request failed in our own code");
@@ -112,7 +114,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const front = createFront({
     router,
     door: calls.door,
-    pathPrefix,
+    pathPrefix: settings.streamBase.prefix,
     limits: {
       bodyBytes: BODY_BYTES,
       bodyMs: BODY_MS,
@@ -201,8 +203,18 @@ async function reached(clock: Clock, atMs: number): Promise<void> {
 function observe(
   metrics: Metrics,
   log: Logger,
+  clock: Clock,
   onAnsweredCallEnded: () => void,
 ): CallObserver & MediaPoolObserver {
+  const saidMs = new Map<string, number>();
+  // Strangers can cause these at will; the metrics count every one.
+  const seldom = (what: string, say: () => void) => {
+    const nowMs = clock.nowMs();
+    if (nowMs - (saidMs.get(what) ?? Number.NEGATIVE_INFINITY) < SELDOM_MS) return;
+    if (saidMs.size >= SELDOM_MAX) saidMs.clear();
+    saidMs.set(what, nowMs);
+    say();
+  };
   return {
     webhookAnswered: (answer, tookMs) => metrics.webhookAnswered(answer, tookMs),
     ended({ callSid, run }, direction, outcome, talkedMs, error) {
@@ -218,14 +230,14 @@ function observe(
     },
     streamRefused(reason) {
       metrics.streamRefused(reason);
-      log.warn({ reason }, "media upgrade refused");
+      seldom(`stream ${reason}`, () => log.warn({ reason }, "media upgrade refused"));
     },
     streamViolated({ callSid, run }, violation) {
       metrics.streamViolated(violation);
       log.warn({ callSid, run, violation }, "stream broke the contract");
     },
     frameRefused: () => metrics.socketDropped(),
-    hint: (what, remedy) => log.warn({ remedy }, what),
+    hint: (what, remedy) => seldom(what, () => log.warn({ remedy }, what)),
     workerDied(threadId, calls, why) {
       metrics.workerDied(why);
       log.error({ threadId, calls, why }, "media worker died; its calls move to another");

@@ -180,7 +180,6 @@ export class LiveCall implements StreamHandler, PlacementListener {
 
   #violated(violation: StreamViolation): void {
     this.#around.observer.streamViolated(this, violation);
-    this.#socket?.close(1008, "protocol error");
     this.apply({ type: "start_refused" });
   }
 

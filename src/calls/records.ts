@@ -24,7 +24,6 @@ export interface CallFacts {
 export interface CallLogEvent {
   readonly atMs: number;
   readonly kind:
-    | "webhook"
     | "stream_opened"
     | "stream_started"
     | "stream_status"

@@ -1,6 +1,7 @@
 // The routes Twilio calls: the inbound webhook and what follows it. Each checks the signature before anything
 // else is looked at, and each may be asked twice.
 import type { Clock } from "../domain/clock.ts";
+import { GatewayError } from "../domain/errors.ts";
 import { AccountSid, type RunId } from "../domain/ids.ts";
 import type { Handler, HttpRequest, HttpResponse, Route } from "../http/http.ts";
 import { detail } from "../http/respond.ts";
@@ -48,7 +49,8 @@ export function twilioRoutes(parts: TwilioRouteParts): readonly Route[] {
     const forbidden = { answer: "forbidden", response: { status: 403 } } as const;
     const signature = request.headers.get("x-twilio-signature");
     if (signature === undefined) return forbidden;
-    const params = parseForm(request.body);
+    const params = formOf(request.body);
+    if (params === undefined) return forbidden;
     const tokens = directory.routing.tokensOf(AccountSid(param(params, "AccountSid") ?? ""));
     const query = request.query === undefined ? "" : `?${request.query}`;
     if (!isSignedBy(tokens, signature, `${publicBase()}${request.path}${query}`, params)) return forbidden;
@@ -156,6 +158,16 @@ export function twilioRoutes(parts: TwilioRouteParts): readonly Route[] {
     post(`${TWILIO}/stream-status/{run}`, noteStreamStatus),
     post(`${TWILIO}/status-callback`, noteCallStatus),
   ];
+}
+
+/** Undefined when it is too long to be Twilio's, and so can't be signed by it. */
+function formOf(body: Uint8Array): FormParams | undefined {
+  try {
+    return parseForm(body);
+  } catch (error) {
+    if (error instanceof GatewayError) return undefined;
+    throw error;
+  }
 }
 
 function responseOf(said: Said): HttpResponse {

@@ -55,6 +55,8 @@ export class MediaPool {
   readonly #retired = new Set<Piscina>();
   readonly #deadCounts = new WorkerCounts();
   #pool: Piscina;
+  /** Being built, to take over from a pool that starts no more workers. */
+  #successor: Piscina | undefined;
   #stopTicking: Stop | undefined;
   #idleTicks = 0;
   #stopWatching: Stop;
@@ -87,7 +89,7 @@ export class MediaPool {
 
   /** Whether a call placed now begins at once. */
   get isReady(): boolean {
-    return !this.#isClosing && [...this.#workers.values()].some((worker) => !worker.isDying);
+    return !this.#isClosing && this.#workersOf(this.#pool).some((worker) => !worker.isDying);
   }
 
   /** Places a call on a worker. The caller has made sure that fewer than `callsMax` are placed. */
@@ -135,7 +137,8 @@ export class MediaPool {
     this.#stopWatching();
     this.#stopTicking?.();
     this.#stopTicking = undefined;
-    await Promise.all([this.#pool, ...this.#retired].map((pool) => pool.destroy()));
+    const pools = [this.#pool, ...this.#retired, ...(this.#successor === undefined ? [] : [this.#successor])];
+    await Promise.all(pools.map((pool) => pool.destroy()));
     for (const worker of this.#workers.values()) worker.lane.close();
     this.#workers.clear();
   }
@@ -175,8 +178,14 @@ export class MediaPool {
     if (thread === undefined) return hello.port.close(); // it died between its hello and now
     const worker = new MediaWorker(hello, thread, this.#options.clock);
     this.#workers.set(hello.threadId, worker);
-    this.#shortLooks = 0;
     thread.once("exit", () => this.#bury(worker));
+    if (pool === this.#successor && this.#workersOf(pool).length === this.#options.workers)
+      this.#succeed(pool);
+  }
+
+  /** The workers of a pool that are up. */
+  #workersOf(pool: Piscina): MediaWorker[] {
+    return pool.threads.flatMap(({ threadId }) => this.#workers.get(threadId) ?? []);
   }
 
   #bury(worker: MediaWorker): void {
@@ -221,20 +230,31 @@ export class MediaPool {
     if (isLate) return;
     for (const worker of this.#workers.values()) if (worker.isStuck()) this.#mourn(worker, "stuck");
     for (const pool of this.#retired) this.#dismissIfIdle(pool);
-    this.#shortLooks = this.#pool.threads.length < this.#options.workers ? this.#shortLooks + 1 : 0;
-    if (this.#shortLooks >= SHORT_LOOKS_MAX) {
-      this.#shortLooks = 0;
-      this.#retired.add(this.#pool);
-      this.#pool = this.#build();
-    }
+    const newest = this.#successor ?? this.#pool;
+    this.#shortLooks = newest.threads.length < this.#options.workers ? this.#shortLooks + 1 : 0;
+    if (this.#shortLooks < SHORT_LOOKS_MAX) return;
+    this.#shortLooks = 0;
+    void this.#successor?.destroy();
+    this.#successor = this.#build();
   }
 
-  /** Ends a pool that was rebuilt, once the calls that were left to it are over. */
+  /**
+   * A new pool takes over once all of its workers are up, and not before: a task that came earlier would wait in
+   * Piscina's queue, which is looked at again only when a task ends or a worker is replaced.
+   */
+  #succeed(pool: Piscina): void {
+    this.#retired.add(this.#pool);
+    this.#pool = pool;
+    this.#successor = undefined;
+    for (const retired of this.#retired) this.#dismissIfIdle(retired);
+  }
+
+  /** Ends a retired pool once the calls that were left to it are over. Those still in its queue are placed anew. */
   #dismissIfIdle(pool: Piscina): void {
-    const workers = pool.threads.map(({ threadId }) => this.#workers.get(threadId));
-    if (workers.some((worker) => worker !== undefined && worker.placements.size > 0)) return;
+    const workers = this.#workersOf(pool);
+    if (workers.some(({ placements }) => placements.size > 0)) return;
     this.#retired.delete(pool);
-    for (const worker of workers) if (worker !== undefined) worker.isDying = true;
+    for (const worker of workers) worker.isDying = true;
     void pool.destroy();
   }
 

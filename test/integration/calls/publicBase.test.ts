@@ -165,43 +165,48 @@ describe("a whole call through a proxy that ends TLS", () => {
 });
 
 describe("streams with a base of their own", () => {
-  it("are dialled and signed there, and webhooks at the public base", async (t) => {
-    const node = "https://node-1.example.com";
-    const node1 = await startStory({
-      env: {
-        PUBLIC_BASE_URL: BASE,
-        STREAM_BASE_URL: node.replace("https", "wss"),
-        HOST: "127.0.0.1",
-        MEDIA_WORKERS: "1",
-      },
-    });
-    const { gateway, twilio, origin } = node1;
-    const call = await twilio.dial({ to: ECHO_NUMBER });
-    const [connect] = call.verbs;
-    assert.equal(connect?.verb, "Connect");
-    const { url } = connect.stream;
-    assert.ok(url.startsWith("wss://node-1.example.com/media/"), url);
-    assert.ok(connect.action?.startsWith(`${BASE}/api/`));
+  const NODES = [
+    { node: "https://node-1.example.com", kept: "" },
+    { node: "https://node-1.example.com/n1", kept: "" },
+    { node: "https://node-1.example.com/n1", kept: "/n1" },
+  ];
+  for (const { node, kept } of NODES) {
+    const which = `${node}, of which the proxy leaves ${kept === "" ? "no prefix" : kept}`;
+    it(`are dialled and signed there, and webhooks at the public base: ${which}`, async (t) => {
+      const node1 = await startStory({
+        env: {
+          PUBLIC_BASE_URL: BASE,
+          STREAM_BASE_URL: node.replace("https", "wss"),
+          HOST: "127.0.0.1",
+          MEDIA_WORKERS: "1",
+        },
+      });
+      const { gateway, twilio, origin } = node1;
+      const call = await twilio.dial({ to: ECHO_NUMBER });
+      const [connect] = call.verbs;
+      assert.equal(connect?.verb, "Connect");
+      const { url } = connect.stream;
+      const streamBase = node.replace("https", "wss");
+      assert.ok(url.startsWith(`${streamBase}/media/`), url);
+      assert.ok(connect.action?.startsWith(`${BASE}/api/`));
 
-    const streams = new TwilioTwin({
-      accountSid: ACCOUNT_SID,
-      authToken: AUTH_TOKEN,
-      publicBase: node,
-      gatewayBase: origin,
-    });
-    t.after(() => streams.close());
-    const overPublicBase = sign(
-      AUTH_TOKEN,
-      url.replace("wss://node-1.example.com", "wss://gw.example.com/voice"),
-    );
-    const refused = streams.openStream({ url, callSid: call.sid }, { signing: { forged: overPublicBase } });
-    assert.equal((await refused.ended).opened, false);
-    assert.equal(await counted(gateway, "stream_refused_total", { reason: "signature" }), 1);
+      const streams = new TwilioTwin({
+        accountSid: ACCOUNT_SID,
+        authToken: AUTH_TOKEN,
+        publicBase: node,
+        gatewayBase: origin + kept,
+      });
+      t.after(() => streams.close());
+      const overPublicBase = sign(AUTH_TOKEN, url.replace(streamBase, "wss://gw.example.com/voice"));
+      const refused = streams.openStream({ url, callSid: call.sid }, { signing: { forged: overPublicBase } });
+      assert.equal((await refused.ended).opened, false);
+      assert.equal(await counted(gateway, "stream_refused_total", { reason: "signature" }), 1);
 
-    const stream = streams.openStream({ url, callSid: call.sid });
-    await stream.hasPlayed(40);
-    await stream.stop();
-    await allFree(node1);
-    assert.equal(recordOf(gateway, call).outcome, "caller_hung_up");
-  });
+      const stream = streams.openStream({ url, callSid: call.sid });
+      await stream.hasPlayed(40);
+      await stream.stop();
+      await allFree(node1);
+      assert.equal(recordOf(gateway, call).outcome, "caller_hung_up");
+    });
+  }
 });

@@ -193,7 +193,11 @@ async function run(kinds: readonly Kind[], calls: number): Promise<{ call: TwinC
 }
 
 function isFree(): Promise<void> {
-  return until("everything to be free", () => Object.values(held()).every((value) => Number(value) === 0), 20_000);
+  return until(
+    "everything to be free",
+    () => Object.values(held()).every((value) => Number(value) === 0),
+    20_000,
+  );
 }
 
 /** What the workers hold, in bytes, once their garbage is gone. */
@@ -208,7 +212,9 @@ async function workersHold(): Promise<number> {
   await Promise.all(calls.map((call) => call.hangUp()));
   await isFree();
   const heaps = await Promise.all(
-    [...workers].map((worker) => worker.getHeapStatistics() as Promise<{ used_heap_size: number; external_memory: number }>),
+    [...workers].map(
+      (worker) => worker.getHeapStatistics() as Promise<{ used_heap_size: number; external_memory: number }>,
+    ),
   );
   return heaps.reduce((sum, heap) => sum + heap.used_heap_size + heap.external_memory, 0);
 }
@@ -229,7 +235,9 @@ describe("after a thousand calls of all kinds", () => {
 
     const after = await workersHold();
     const grownKb = (after - before) / 1_024;
-    t.diagnostic(`${CALLS} calls in ${(tookMs / 1_000).toFixed(1)} s; the workers grew by ${grownKb.toFixed(0)} KB`);
+    t.diagnostic(
+      `${CALLS} calls in ${(tookMs / 1_000).toFixed(1)} s; the workers grew by ${grownKb.toFixed(0)} KB`,
+    );
     for (const { call, outcome } of [...ended, ...stranded]) {
       if (outcome === undefined) assert.equal(endings.has(call.sid), false);
       else {

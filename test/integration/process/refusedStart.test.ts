@@ -8,7 +8,7 @@ import { folder, Program } from "../../support/process.ts";
 
 const STACK = /^\s+at /m;
 
-describe("a start that cannot be", () => {
+describe("a start that cannot be", { concurrency: true }, () => {
   it("says that the port is in use, and exits", async (t) => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");

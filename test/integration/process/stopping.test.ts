@@ -46,7 +46,7 @@ function outcomes(stdout: string): string[] {
   return [...stdout.matchAll(/"outcome":"(\w+)".*"msg":"call ended"/g)].map(([, outcome]) => outcome!);
 }
 
-describe("stopping with nobody on the line", () => {
+describe("stopping with nobody on the line", { concurrency: true }, () => {
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     it(`ends at once at ${name}, with status 0`, async (t) => {
       const { gateway } = await stage(t);

@@ -43,150 +43,136 @@ function agree(model: Model, world: World): void {
     assert.deepEqual(seen.endings, call.phase === "ended" ? [call.reason] : [], `call ${index} ends once`);
     assert.equal(seen.isSocketOpen, call.hasSocket, `socket of call ${index}`);
     assert.equal(seen.isFound, holdsSlot(call), `call ${index} is found while it holds a slot`);
-    if (call.phase === "ended" && call.hasTask) assert.equal(seen.placement.ending !== undefined, true);
+    if (call.phase === "ended" && call.hasTask) assert.ok(seen.placement.ending, "its task is told to end");
   }
 }
 
+/** What happens to one call, to the model of it and for real. */
+type Act = (call: ModelCall, world: World, index: number, model: Model) => void;
+
 /** A command on one of the calls there are: `at` counts back from the newest. */
-function onCall(
-  what: string,
-  at: number,
-  act: (call: ModelCall, world: World, index: number, model: Model) => void,
-  check: (call: ModelCall) => boolean = () => true,
-): Command {
-  const pick = ({ calls }: Model): number => calls.length - 1 - (at % calls.length);
-  return {
-    check: (model) => model.calls.length > 0 && check(model.calls[pick(model)]!),
-    run(model, world) {
-      const index = pick(model);
-      act(model.calls[index]!, world, index, model);
-      agree(model, world);
-    },
-    toString: () => `${what}(${at})`,
+const onCall =
+  (what: string, act: Act, isPossible: (call: ModelCall) => boolean = () => true) =>
+  (at: number): Command => {
+    const pick = ({ calls }: Model): number => calls.length - 1 - (at % calls.length);
+    return {
+      check: (model) => model.calls.length > 0 && isPossible(model.calls[pick(model)]!),
+      run(model, world) {
+        const index = pick(model);
+        act(model.calls[index]!, world, index, model);
+        agree(model, world);
+      },
+      toString: () => `${what}(${at})`,
+    };
   };
-}
+
+/** A command on the gateway as a whole. */
+const onAll = (
+  what: string,
+  run: (model: Model, world: World) => void,
+  isPossible = (_: Model) => true,
+): Command => ({
+  check: isPossible,
+  run(model, world) {
+    run(model, world);
+    agree(model, world);
+  },
+  toString: () => what,
+});
+
+const CALLS_MAX = 4;
+const hasRoom = ({ calls }: Model): boolean => calls.filter(holdsSlot).length < CALLS_MAX;
+
+const ring = onAll(
+  "ring",
+  (model, world) => {
+    assert.equal(world.calls.refusal(), undefined);
+    world.ring();
+    const rungMs = model.nowMs;
+    const resources = { reason: undefined, hasTask: true, hasSocket: false };
+    model.calls.push({ rungMs, phase: "expected", untilMs: rungMs + 30_000, ...resources });
+    assert.equal(world.calls.refusal(), hasRoom(model) ? undefined : "calls_at_limit");
+  },
+  hasRoom,
+);
+
+const upgrade = onCall("upgrade", (call, world, index, model) => {
+  const isExpected = call.phase === "expected";
+  const isTokenOld = model.nowMs - call.rungMs > 35_000;
+  assert.equal(world.upgrade(index), isExpected ? "opened" : isTokenOld ? "token_expired" : "token_used");
+  if (!isExpected) return;
+  Object.assign(call, { phase: "connecting", untilMs: model.nowMs + 5_000, hasSocket: true });
+});
+
+const say = (message: "start" | "connected" | "media" | "binary" | "mismatched") =>
+  onCall(
+    message,
+    (call, world, index) => {
+      world.say(index, CONTROLS[message], message === "binary");
+      if (call.phase !== "connecting") return;
+      if (message === "start") call.phase = "live";
+      if (message === "media" || message === "mismatched") end(call, "no_stream");
+    },
+    (call) => call.hasSocket,
+  );
+
+const socketDies = onCall(
+  "socketDies",
+  (call, world, index, model) => {
+    world.cut(index);
+    call.hasSocket = false;
+    if (call.phase === "connecting") end(call, "no_stream");
+    if (call.phase === "live") Object.assign(call, { phase: "closing", untilMs: model.nowMs + 1_000 });
+  },
+  (call) => call.hasSocket,
+);
+
+const taskEnds = (reason: EndReason) =>
+  onCall(
+    `taskEnds ${reason}`,
+    (call, world, index) => {
+      world.endTask(index, reason);
+      call.hasTask = false;
+      end(call, reason);
+    },
+    (call) => call.hasTask,
+  );
+
+const twilioSays = (type: "caller_left" | "stream_over", reason: EndReason) =>
+  onCall(type, (call, world, index) => {
+    world.seen(index).live?.apply({ type });
+    end(call, reason);
+  });
+
+const cut = onAll("cut", (model, world) => {
+  assert.equal(world.calls.cut(), model.calls.filter(holdsSlot).length);
+  for (const call of model.calls) end(call, "drained");
+});
+
+const advance = (ms: number) =>
+  onAll(`advance(${ms})`, (model, world) => {
+    world.clock.advance(ms);
+    model.nowMs += ms;
+    for (const call of model.calls) {
+      if (call.phase === "ended" || call.phase === "live" || model.nowMs < call.untilMs) continue;
+      end(call, call.phase === "closing" ? "media_lost" : "no_stream");
+    }
+  });
 
 const at = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(5) });
 /** Commands are drawn alike; those that a call needs to get anywhere must be drawn more often. */
 const often = (command: fc.Arbitrary<Command>): fc.Arbitrary<Command>[] => Array(8).fill(command);
-const CALLS_MAX = 4;
-
 const commands: fc.Arbitrary<Command>[] = [
-  fc.constant<Command>({
-    check: (model) => model.calls.filter(holdsSlot).length < CALLS_MAX,
-    run(model, world) {
-      assert.equal(world.calls.refusal(), undefined);
-      world.ring();
-      const rungMs = model.nowMs;
-      const untilMs = rungMs + 30_000;
-      model.calls.push({
-        rungMs,
-        phase: "expected",
-        untilMs,
-        reason: undefined,
-        hasTask: true,
-        hasSocket: false,
-      });
-      assert.equal(
-        world.calls.refusal(),
-        model.calls.filter(holdsSlot).length < CALLS_MAX ? undefined : "calls_at_limit",
-      );
-      agree(model, world);
-    },
-    toString: () => "ring",
-  }),
-  ...often(
-    at.map((at) =>
-      onCall("upgrade", at, (call, world, index, model) => {
-        const isExpected = call.phase === "expected";
-        const isTokenOld = model.nowMs - call.rungMs > 35_000;
-        assert.equal(
-          world.upgrade(index),
-          isExpected ? "opened" : isTokenOld ? "token_expired" : "token_used",
-        );
-        if (!isExpected) return;
-        Object.assign(call, { phase: "connecting", untilMs: model.nowMs + 5_000, hasSocket: true });
-      }),
-    ),
-  ),
-  ...([...Array<"start">(8).fill("start"), "connected", "media", "binary", "mismatched"] as const).map(
-    (message) =>
-      at.map((at) =>
-        onCall(
-          message,
-          at,
-          (call, world, index) => {
-            world.say(index, CONTROLS[message], message === "binary");
-            if (call.phase !== "connecting") return;
-            if (message === "start") call.phase = "live";
-            if (message === "media" || message === "mismatched") end(call, "no_stream");
-          },
-          (call) => call.hasSocket,
-        ),
-      ),
-  ),
-  at.map((at) =>
-    onCall(
-      "socketDies",
-      at,
-      (call, world, index, model) => {
-        world.cut(index);
-        call.hasSocket = false;
-        if (call.phase === "connecting") end(call, "no_stream");
-        if (call.phase === "live") Object.assign(call, { phase: "closing", untilMs: model.nowMs + 1_000 });
-      },
-      (call) => call.hasSocket,
-    ),
-  ),
-  fc.tuple(at, fc.constantFrom(...END_REASONS)).map(([at, reason]) =>
-    onCall(
-      `taskEnds ${reason}`,
-      at,
-      (call, world, index) => {
-        world.endTask(index, reason);
-        call.hasTask = false;
-        end(call, reason);
-      },
-      (call) => call.hasTask,
-    ),
-  ),
-  ...(
-    [
-      ["caller_left", "caller_hung_up"],
-      ["stream_over", "media_lost"],
-    ] as const
-  ).map(([type, reason]) =>
-    at.map((at) =>
-      onCall(type, at, (call, world, index) => {
-        world.seen(index).live?.apply({ type });
-        end(call, reason);
-      }),
-    ),
-  ),
-  fc.constant<Command>({
-    check: () => true,
-    run(model, world) {
-      assert.equal(world.calls.cut(), model.calls.filter(holdsSlot).length);
-      for (const call of model.calls) end(call, "drained");
-      agree(model, world);
-    },
-    toString: () => "cut",
-  }),
-  fc.constantFrom(250, 999, 1_000, 5_000, 30_000).map(
-    (ms): Command => ({
-      check: () => true,
-      run(model, world) {
-        world.clock.advance(ms);
-        model.nowMs += ms;
-        for (const call of model.calls) {
-          if (call.phase === "ended" || call.phase === "live" || model.nowMs < call.untilMs) continue;
-          end(call, call.phase === "closing" ? "media_lost" : "no_stream");
-        }
-        agree(model, world);
-      },
-      toString: () => `advance(${ms})`,
-    }),
-  ),
+  fc.constant(ring),
+  ...often(at.map(upgrade)),
+  ...often(at.map(say("start"))),
+  ...(["connected", "media", "binary", "mismatched"] as const).map((message) => at.map(say(message))),
+  at.map(socketDies),
+  fc.tuple(at, fc.constantFrom(...END_REASONS)).map(([at, reason]) => taskEnds(reason)(at)),
+  at.map(twilioSays("caller_left", "caller_hung_up")),
+  at.map(twilioSays("stream_over", "media_lost")),
+  fc.constant(cut),
+  fc.constantFrom(250, 999, 1_000, 5_000, 30_000).map(advance),
 ];
 
 describe("all calls together", () => {
@@ -206,6 +192,18 @@ describe("all calls together", () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+});
+
+describe("a call's token", () => {
+  it("lets nobody into a later call that goes by the same name", () => {
+    const world = new World({ callsMax: 2 });
+    const earlier = world.ring();
+    world.endTask(earlier, "agent_failed");
+    const later = world.ring(world.callSidOf(earlier));
+    assert.equal(world.upgrade(earlier), "token_used");
+    assert.deepEqual(world.happenings.refused, ["token_used"]);
+    assert.equal(world.upgrade(later), "opened");
   });
 });
 

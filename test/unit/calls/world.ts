@@ -187,8 +187,7 @@ export class World {
   }
 
   /** A call is admitted; returns its number in this world. */
-  ring(): number {
-    const callSid = CallSid(`CA${this.#played.length + 1}`);
+  ring(callSid = CallSid(`CA${this.#played.length + 1}`)): number {
     let token = "";
     const facts = {
       callSid,
@@ -210,6 +209,10 @@ export class World {
     assert(this.#lastPlaced !== undefined, "an admitted call is placed");
     const placement = this.#lastPlaced;
     return this.#played.push({ callSid, run, token, placement, handler: undefined, socket: undefined }) - 1;
+  }
+
+  callSidOf(index: number): CallSid {
+    return this.#played[index]!.callSid;
   }
 
   /** Twilio knocks with the call's token. */

@@ -61,8 +61,8 @@ describe("a lane", () => {
     const { here, there, received } = lane(t);
     fc.assert(
       fc.property(records, (sent) => {
-        received.here = [];
-        received.there = [];
+        received.here.length = 0;
+        received.there.length = 0;
         for (const [index, { kind, slot, epoch, size, flush }] of sent.entries()) {
           const [from, to] = index % 3 === 0 ? [there, here] : [here, there];
           assert.equal(from.write(kind, slot, epoch, payload(size, index)), true);
@@ -206,7 +206,14 @@ describe("a lane whose other side is behind", () => {
     there.poll();
     assert.deepEqual(
       received.there.map(({ kind }) => kind),
-      [RecordKind.media, RecordKind.media, RecordKind.control, RecordKind.closed, RecordKind.end, RecordKind.ready],
+      [
+        RecordKind.media,
+        RecordKind.media,
+        RecordKind.control,
+        RecordKind.closed,
+        RecordKind.end,
+        RecordKind.ready,
+      ],
     );
   });
 

@@ -1,0 +1,362 @@
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import fc from "fast-check";
+import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/domain/audio.ts";
+import { END_REASONS, type EndReason } from "../../../../src/domain/endings.ts";
+import type { CallTicket } from "../../../../src/lane/ticket.ts";
+import { Call } from "../../../../src/media/pipeline/call.ts";
+import {
+  EPOCH,
+  mediaMessage,
+  message,
+  SLOT,
+  STREAM_SID,
+  startMessage,
+  surroundings,
+  ticket,
+} from "./surroundings.ts";
+
+const OTHER_STREAM = `MZ${"f".repeat(32)}`;
+const RESUMED = {
+  streamSid: STREAM_SID,
+  talkedMs: 4_000,
+  remains: { heardMs: 700, playheadMs: 0, resumeId: "session-9" },
+};
+
+interface Options {
+  readonly rateHz?: AgentRateHz;
+  readonly react?: (event: string) => void;
+  readonly ticket?: Partial<CallTicket>;
+}
+
+function call(t: TestContext, options: Options = {}) {
+  const { rateHz = 8_000, react = () => {} } = options;
+  const made = surroundings({ rateHz, react });
+  t.after(() => made.close());
+  const one = new Call(ticket(options.ticket), made.around);
+  return {
+    ...made,
+    call: one,
+    started(): void {
+      one.receive(startMessage());
+    },
+    dtmf: (digit: string) => one.receive(message("dtmf", { track: "inbound_track", digit })),
+    /** Ticks, as the host does: an ending that a tick finds is made. */
+    passes(ms: number): void {
+      for (let n = 0; n < ms; n++) {
+        made.clock.advance(1);
+        const reason = one.tick(made.clock.nowMs());
+        if (reason !== undefined) one.end(reason);
+        made.records();
+      }
+    },
+    /** Twilio sends back every mark it was sent. */
+    marksComeBack(): void {
+      for (const { mark } of made.sent()) if (mark !== undefined) one.receive(message("mark", mark));
+    },
+    isOver(reason: EndReason): void {
+      assert.deepEqual(
+        made.reports.map((report) => report.reason),
+        [reason],
+      );
+      assert.equal(made.agent().told.filter((event) => event === "ended").length, 1);
+      assert.equal(made.agent().told.at(-1), "ended");
+      assert.equal(made.resamplers.freed, made.resamplers.made);
+    },
+  };
+}
+
+describe("a call in its worker", () => {
+  for (const rateHz of AGENT_RATES_HZ) {
+    it(`lets its agent hear 20 ms at a time, at ${rateHz} Hz`, (t) => {
+      const { call: one, started, agent, counts } = call(t, { rateHz });
+      started();
+      assert.deepEqual(agent().told, ["started"]);
+      for (let frame = 0; frame < 10; frame++) one.receive(mediaMessage(frame, 0x20));
+      assert.deepEqual(
+        agent().heard.map(({ length }) => length),
+        Array(10).fill(frameSamples(rateHz)),
+      );
+      assert.equal(counts.get("framesHeard"), 10);
+      assert.ok(Math.abs(agent().heard[9]!.at(-1)!) > 10_000, "a loud byte is loud");
+    });
+  }
+
+  it("tells its agent who is calling, and nothing before the stream is up", (t) => {
+    const { agent, resamplers } = call(t);
+    const { callSid, accountSid, run, direction, from, to } = ticket();
+    assert.deepEqual(agent().facts, { callSid, accountSid, run, direction, from, to, resumed: undefined });
+    assert.deepEqual(agent().told, []);
+    assert.equal(resamplers.made, 0, "a call that nobody connects needs none");
+  });
+
+  it("counts keys and passes them on, in order with the audio", (t) => {
+    const { call: one, started, dtmf, agent, reports } = call(t);
+    started();
+    one.receive(mediaMessage(0, 0x20));
+    dtmf("4");
+    dtmf("#");
+    one.receive(message("stop"));
+    assert.deepEqual(agent().told, ["started", "dtmf 4", "dtmf #", "ended"]);
+    assert.equal(reports[0]!.digits, 2);
+  });
+
+  it("tells its agent of marks, in milliseconds heard, but not of those it has unsaid", (t) => {
+    const { started, agent, passes, marksComeBack, clock } = call(t);
+    started();
+    agent().line.say(new Int16Array(8_000));
+    passes(200);
+    marksComeBack();
+    assert.deepEqual(agent().told.slice(1), ["marked 20", "marked 220"]);
+    assert.equal(agent().line.clear(), 220 - 20 + clock.nowMs() - clock.nowMs());
+    marksComeBack();
+    assert.equal(agent().told.length, 3);
+  });
+
+  it("skips what it cannot read or does not know", (t) => {
+    const { call: one, started, agent, counts, reports } = call(t);
+    const bytes = (text: string) => new TextEncoder().encode(text);
+    one.receive(bytes('{"event":"connected","protocol":"Call","version":"1.0.0"}'));
+    started();
+    for (const text of ["", "[]", "nonsense", '{"event":7}', '{"event":"media","streamSid":"MZ1"}'])
+      one.receive(bytes(text));
+    one.receive(bytes(`{"event":"weather","streamSid":"${STREAM_SID}"}`));
+    one.receive(message("media", { track: "outbound", chunk: "1", timestamp: "20", payload: "" }));
+    one.receive(mediaMessage(0, 0x20));
+    assert.equal(counts.get("messagesMalformed"), 5);
+    assert.equal(agent().heard.length, 1);
+    assert.deepEqual(reports, []);
+  });
+});
+
+describe("a call's agent on the line", () => {
+  it("is not heard before the stream is up, nor once it has hung up", (t) => {
+    const { started, agent, sent } = call(t);
+    const { line } = agent();
+    assert.equal(line.say(new Int16Array(160)), 0);
+    line.endUtterance();
+    assert.equal(line.clear(), 0);
+    started();
+    assert.equal(line.say(new Int16Array(160)), 160);
+    line.hangUp("heard");
+    assert.equal(line.say(new Int16Array(160)), 0);
+    assert.equal(sent().filter(({ event }) => event === "media").length, 1);
+  });
+
+  it("hangs up once its last word has been heard", (t) => {
+    const { started, agent, passes, marksComeBack, isOver, reports } = call(t);
+    started();
+    agent().line.say(new Int16Array(4_000));
+    agent().line.hangUp("heard");
+    agent().line.hangUp("now"); // it has said how already
+    passes(500);
+    assert.deepEqual(reports, []);
+    marksComeBack();
+    passes(1);
+    isOver("agent_hung_up");
+    assert.equal(reports[0]!.heardMs, 500);
+  });
+
+  it("hangs up two seconds after its last word when nobody says that it was heard", (t) => {
+    const { started, agent, passes, isOver, reports } = call(t);
+    started();
+    agent().line.say(new Int16Array(4_000));
+    agent().line.hangUp("heard");
+    passes(500 + 2_000 - 1);
+    assert.deepEqual(reports, []);
+    passes(1);
+    isOver("agent_hung_up");
+  });
+
+  it("hangs up at once when it has said nothing", (t) => {
+    const { started, agent, passes, isOver } = call(t);
+    started();
+    agent().line.hangUp("heard");
+    passes(1);
+    isOver("agent_hung_up");
+  });
+
+  it("may hang up before the stream is up, or fail", (t) => {
+    const leaving = call(t);
+    leaving.agent().line.hangUp("heard");
+    leaving.isOver("agent_hung_up");
+    const failing = call(t);
+    failing.agent().line.fail("no answer from the model");
+    failing.isOver("agent_failed");
+    assert.equal(failing.reports[0]!.error, "no answer from the model");
+  });
+
+  it("leaves word for its replacement at once", (t) => {
+    const { started, agent, remains } = call(t);
+    agent().line.leaveBehind("session-9"); // before the stream, kept until there is one
+    started();
+    assert.equal(remains.read(SLOT, EPOCH)?.resumeId, "session-9");
+    agent().line.leaveBehind("session-10");
+    assert.equal(remains.read(SLOT, EPOCH)?.resumeId, "session-10");
+  });
+});
+
+describe("a call's limits", () => {
+  it("end it after max_duration_ms, counted from its start", (t) => {
+    const { started, passes, isOver, reports } = call(t, {
+      ticket: { agent: { type: "remembering", max_duration_ms: 1_000 } },
+    });
+    passes(5_000);
+    started();
+    passes(999);
+    assert.deepEqual(reports, []);
+    passes(1);
+    isOver("max_duration");
+  });
+
+  it("count what was talked before its worker died", (t) => {
+    const {
+      call: one,
+      passes,
+      isOver,
+      reports,
+    } = call(t, {
+      ticket: { agent: { type: "remembering", max_duration_ms: 5_000 }, resumed: RESUMED },
+    });
+    one.resume();
+    passes(999);
+    assert.deepEqual(reports, []);
+    passes(1);
+    isOver("max_duration");
+  });
+});
+
+describe("a call that is taken over", () => {
+  it("goes on with its stream at once, and its agent knows", (t) => {
+    const { call: one, agent, reports } = call(t, { ticket: { resumed: RESUMED } });
+    assert.deepEqual(agent().facts.resumed, { heardMs: 700, resumeId: "session-9" });
+    assert.deepEqual(agent().told, []);
+    one.resume();
+    assert.deepEqual(agent().told, ["started"]);
+    one.receive(mediaMessage(500, 0x20));
+    assert.equal(agent().heard.length, 1, "whatever the stream's time is by now");
+    one.receive(message("stop"));
+    assert.equal(reports[0]!.heardMs, 700);
+  });
+
+  it("is a new one to its agent when nothing remained", (t) => {
+    const { agent } = call(t, { ticket: { resumed: { ...RESUMED, remains: undefined } } });
+    assert.deepEqual(agent().facts.resumed, { heardMs: 0, resumeId: "" });
+  });
+});
+
+describe("a stream that breaks the contract", () => {
+  for (const [what, bytes, violation] of [
+    ["a second start", startMessage(), "start_twice"],
+    ["another stream's mark", message("mark", { name: "m" }, OTHER_STREAM), "foreign_stream"],
+    ["another stream's stop", message("stop", {}, OTHER_STREAM), "foreign_stream"],
+    [
+      "another stream's audio",
+      message("media", { track: "inbound", chunk: "1", timestamp: "20", payload: "////" }, OTHER_STREAM),
+      "foreign_stream",
+    ],
+  ] as const) {
+    it(`by ${what} ends the call`, (t) => {
+      const { call: one, started, isOver, reports, agent } = call(t);
+      started();
+      one.receive(bytes);
+      isOver("protocol_error");
+      assert.equal(reports[0]!.violation, violation);
+      assert.equal(agent().heard.length, 0);
+    });
+  }
+
+  it("by a message before its start ends the call", (t) => {
+    const { call: one, isOver, reports } = call(t);
+    one.receive(mediaMessage(0, 0x20));
+    isOver("protocol_error");
+    assert.equal(reports[0]!.violation, "early_message");
+  });
+});
+
+describe("whatever happens to a call", () => {
+  type Act = (on: ReturnType<typeof call>) => void;
+  const acts: fc.Arbitrary<readonly [string, Act]> = fc.oneof(
+    ...(
+      [
+        ["start", ({ started }) => started()],
+        ["stop", ({ call: one }) => one.receive(message("stop"))],
+        ["key", ({ dtmf }) => dtmf("1")],
+        ["nonsense", ({ call: one }) => one.receive(new Uint8Array(3))],
+        ["another stream's", ({ call: one }) => one.receive(message("stop", {}, OTHER_STREAM))],
+        ["marks", ({ marksComeBack }) => marksComeBack()],
+        ["time", ({ passes }) => passes(150)],
+        ["hang up", ({ agent }) => agent().line.hangUp("heard")],
+        ["hang up now", ({ agent }) => agent().line.hangUp("now")],
+        ["fail", ({ agent }) => agent().line.fail("told to")],
+        ["clear", ({ agent }) => agent().line.clear()],
+        ["utterance", ({ agent }) => agent().line.endUtterance()],
+        ["leave behind", ({ agent }) => agent().line.leaveBehind("id")],
+      ] as const satisfies readonly (readonly [string, Act])[]
+    ).map((named) => fc.constant(named)),
+    fc
+      .nat(400)
+      .map((frame) => [`frame ${frame}`, ({ call: one }) => one.receive(mediaMessage(frame, 9))] as const),
+    fc
+      .nat(900)
+      .map((length) => [`say ${length}`, ({ agent }) => agent().line.say(new Int16Array(length))] as const),
+    fc.constantFrom(...END_REASONS).map((reason) => [reason, ({ call: one }) => one.end(reason)] as const),
+  );
+
+  it("it ends at most once, its agent hears nothing after that, and all is freed", (t) => {
+    fc.assert(
+      fc.property(fc.array(acts, { maxLength: 40 }), fc.constantFrom(...AGENT_RATES_HZ), (story, rateHz) => {
+        const one = call(t, {
+          rateHz,
+          ticket: { agent: { type: "remembering", max_duration_ms: 2_000 } },
+        });
+        let toldAtEnd: number | undefined;
+        for (const [, act] of story) {
+          act(one);
+          if (one.reports.length > 0) toldAtEnd ??= one.agent().told.length + one.agent().heard.length;
+        }
+        if (toldAtEnd === undefined) one.call.end("drained");
+        else assert.equal(one.agent().told.length + one.agent().heard.length, toldAtEnd);
+        one.isOver(one.reports[0]!.reason);
+        assert.ok(one.reports[0]!.heardMs >= 0 && Number.isInteger(one.reports[0]!.heardMs));
+        const { line } = one.agent();
+        assert.equal(line.say(new Int16Array(160)), 0);
+        assert.equal(line.clear(), 0);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  for (const moment of ["started", "hear", "dtmf 1", "marked 20"]) {
+    it(`an exception of its agent's at "${moment}" leaves it to be ended, and all is freed`, (t) => {
+      const one = call(t, {
+        react: (event) => {
+          if (event === moment) throw new Error(`at ${moment}`);
+        },
+      });
+      assert.throws(
+        () => {
+          one.started();
+          one.call.receive(mediaMessage(0, 9));
+          one.dtmf("1");
+          one.agent().line.say(new Int16Array(160));
+          one.marksComeBack();
+        },
+        new RegExp(`at ${moment}`),
+      );
+      one.call.end("call_error", { error: "told" });
+      one.isOver("call_error");
+    });
+  }
+
+  it("an agent that fails at its very end keeps nothing from being freed", (t) => {
+    const one = call(t, {
+      react: (event) => {
+        if (event === "ended") throw new Error("not even this");
+      },
+    });
+    one.started();
+    assert.throws(() => one.call.receive(message("stop")), /not even this/);
+    one.isOver("caller_hung_up");
+  });
+});

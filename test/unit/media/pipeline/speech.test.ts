@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import fc from "fast-check";
+import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/domain/audio.ts";
+import type { CallTicket } from "../../../../src/lane/ticket.ts";
+import { Speech } from "../../../../src/media/pipeline/speech.ts";
+import { EPOCH, SLOT, STREAM_SID, surroundings, ticket } from "./surroundings.ts";
+
+const QUEUE_MS = 30_000;
+const LEAD_MS = 200;
+
+function speech(t: TestContext, rateHz: AgentRateHz = 8_000, changes: Partial<CallTicket> = {}) {
+  const made = surroundings({ rateHz });
+  const said = new Speech(ticket(changes), STREAM_SID, { encoding: "pcm16", rateHz }, made.around);
+  t.after(() => {
+    said.free();
+    made.close();
+  });
+  return {
+    ...made,
+    speech: said,
+    now: () => made.clock.nowMs(),
+    /** Lets time pass, with a tick every millisecond, and the front thread reading. */
+    passes(ms: number) {
+      for (let n = 0; n < ms; n++) {
+        made.clock.advance(1);
+        said.pump(made.clock.nowMs());
+        made.records();
+      }
+    },
+    /** The names of all marks sent so far. */
+    marks: () => made.sent().flatMap(({ mark }) => (mark === undefined ? [] : [mark.name])),
+  };
+}
+
+/** Something like speech: it never repeats within the test. */
+function voice(samples: number): Int16Array {
+  return Int16Array.from({ length: samples }, (_, n) => 6_000 * Math.sin(n / 7) + 4_000 * Math.sin(n / 19.3));
+}
+
+/** `samples` cut into pieces of these sizes, the last of them taking the rest. */
+function pieces(samples: Int16Array, sizes: readonly number[]): Int16Array[] {
+  const cut: Int16Array[] = [];
+  let at = 0;
+  for (const size of sizes) {
+    if (at >= samples.length) break;
+    cut.push(samples.subarray(at, at + size));
+    at += size;
+  }
+  if (at < samples.length) cut.push(samples.subarray(at));
+  return cut;
+}
+
+describe("an agent's samples", () => {
+  for (const rateHz of AGENT_RATES_HZ) {
+    it(`at ${rateHz} Hz make the same frames however they are cut`, (t) => {
+      const whole = frameSamples(rateHz);
+      const sizes = fc.array(
+        fc.oneof(fc.integer({ min: 0, max: 3 * whole }), fc.constantFrom(1, whole - 1, whole, whole + 1)),
+        { maxLength: 60 },
+      );
+      fc.assert(
+        fc.property(fc.integer({ min: 1, max: 20 * whole }), sizes, (length, cuts) => {
+          const samples = voice(length);
+          const framesOf = (said: readonly Int16Array[]) => {
+            const { speech: one, now, passes, audio } = speech(t, rateHz);
+            for (const piece of said) assert.equal(one.say(piece, now()), piece.length);
+            one.endUtterance(now());
+            passes(20 * 20);
+            return audio();
+          };
+          const frames = framesOf([samples]);
+          assert.equal(frames.length, 160 * Math.ceil(length / whole));
+          assert.deepEqual(framesOf(pieces(samples, cuts)), frames);
+        }),
+        { numRuns: 15 },
+      );
+    });
+  }
+
+  it("that do not fill a frame wait for more, or for the utterance's end", (t) => {
+    const { speech: one, now, audio, marks } = speech(t);
+    one.say(voice(159), now());
+    assert.equal(audio().length, 0);
+    one.say(voice(1), now());
+    assert.equal(audio().length, 160);
+    one.say(voice(10), now());
+    assert.equal(audio().length, 160);
+    one.endUtterance(now());
+    assert.equal(audio().length, 320);
+    assert.deepEqual(marks().at(-1), `${EPOCH}-0-40`);
+  });
+
+  it("are sent as soon as they may be: so far ahead of the ear, and no further", (t) => {
+    const { speech: one, now, passes, audio, clock } = speech(t);
+    const startedMs = clock.nowMs();
+    one.say(voice(8_000 * 3), now());
+    assert.equal(audio().length / 8, LEAD_MS);
+    for (let n = 0; n < 2_500; n++) {
+      passes(1);
+      const aheadMs = audio().length / 8 - (clock.nowMs() - startedMs);
+      assert.ok(aheadMs <= LEAD_MS && aheadMs > LEAD_MS - 20 - 1, `${aheadMs} ms ahead`);
+    }
+  });
+
+  it("beyond half a minute are not taken, and counted", (t) => {
+    const { speech: one, now, passes, audio, counts } = speech(t, 16_000);
+    const samples = voice(16_000 * 40);
+    const taken = one.say(samples, now());
+    assert.equal(taken, (16_000 * QUEUE_MS) / 1_000);
+    assert.equal(counts.get("framesDroppedQueue"), 10_000 / 20);
+    assert.equal(one.say(voice(320), now()), 320, "what was sent has made room");
+    for (let n = 0; n < 40; n++) one.say(voice(320), now());
+    assert.equal(one.say(voice(320), now()), 0);
+    assert.equal(one.say(voice(100), now()), 100, "less than a frame fits beside the queue");
+    assert.equal(one.say(voice(500), now()), 0);
+    passes(1_000);
+    assert.equal(one.say(voice(220), now()), 220, "and is not lost");
+    assert.equal(audio().length / 8, LEAD_MS + 1_000);
+  });
+});
+
+describe("the ledger of what was heard", () => {
+  it("follows the marks, carries on by the clock, and never falls", (t) => {
+    const { speech: one, now, passes, marks, clock } = speech(t);
+    const startedMs = clock.nowMs();
+    one.say(voice(8_000), now());
+    one.endUtterance(now());
+    let returned = 0;
+    let heardMs = 0;
+    for (let n = 0; n < 1_200; n++) {
+      passes(1);
+      const playedMs = Math.min(1_000, clock.nowMs() - startedMs);
+      // As Twilio does: a mark comes back when the audio before it has been played.
+      for (const name of marks().slice(returned)) {
+        if (Number(name.split("-").at(-1)) > playedMs) break;
+        assert.equal(one.markEchoed(name), true);
+        returned++;
+      }
+      const now = one.totalHeardMs(clock.nowMs());
+      assert.ok(now >= heardMs && now <= playedMs, `heard ${now} of ${playedMs} ms`);
+      heardMs = now;
+    }
+    assert.equal(heardMs, 1_000);
+    assert.equal(one.isHeard, true);
+  });
+
+  it("adds up over what was unsaid, and marks of the unsaid count for nothing", (t) => {
+    const { speech: one, now, passes, marks, counts, sent } = speech(t);
+    one.say(voice(8_000), now());
+    passes(220);
+    const before = marks();
+    assert.equal(one.markEchoed(before[0]!), true);
+    passes(80);
+    const heardMs = one.clear(now());
+    assert.equal(heardMs, 100, "the mark at 20 ms, and 80 by the clock");
+    assert.equal(sent().at(-1)!.event, "clear");
+    assert.equal(counts.get("framesDroppedClear"), 25, "of a second, 500 ms had been sent");
+    for (const name of before) assert.equal(one.markEchoed(name), false);
+    assert.equal(one.totalHeardMs(now()), heardMs);
+    assert.equal(one.heardMs(), 0);
+    one.say(voice(1_600), now());
+    one.endUtterance(now());
+    passes(200);
+    for (const name of marks().slice(before.length)) one.markEchoed(name);
+    assert.equal(one.totalHeardMs(now()), heardMs + 200);
+    assert.equal(counts.get("marksEchoed"), 3);
+  });
+
+  it("does not know marks of anyone else", (t) => {
+    const { speech: one, now, passes, marks, counts } = speech(t);
+    one.say(voice(1_600), now());
+    passes(100);
+    const [name] = marks();
+    for (const other of ["", "20", `${EPOCH - 1}-0-20`, `${EPOCH}-1-20`, `${name}0`, `x${name}`])
+      assert.equal(one.markEchoed(other), false);
+    assert.equal(one.markEchoed(name!), true);
+    assert.equal(one.markEchoed(name!), false, "not twice");
+    assert.equal(counts.get("marksEchoed"), 1);
+  });
+});
+
+describe("what speech leaves behind", () => {
+  it("is what was heard, how far was sent, and the agent's own id, and heard never falls", (t) => {
+    const { speech: one, now, passes, marks, remains, clock } = speech(t);
+    assert.equal(remains.read(SLOT, EPOCH), undefined);
+    one.leaveBehind("session-1");
+    assert.deepEqual(remains.read(SLOT, EPOCH), {
+      heardMs: 0,
+      playheadMs: Number.NEGATIVE_INFINITY,
+      resumeId: "session-1",
+    });
+    const startedMs = clock.nowMs();
+    one.say(voice(16_000), now());
+    let heardMs = 0;
+    for (let round = 0; round < 8; round++) {
+      passes(100);
+      if (round === 4) one.clear(now());
+      if (round === 4) one.say(voice(16_000), now());
+      for (const name of marks()) one.markEchoed(name);
+      const left = remains.read(SLOT, EPOCH)!;
+      assert.ok(left.heardMs >= heardMs, `${left.heardMs} after ${heardMs}`);
+      heardMs = left.heardMs;
+      assert.equal(left.resumeId, "session-1");
+      if (round === 2) assert.equal(left.playheadMs - startedMs, 300 + LEAD_MS, "as the last mark came back");
+    }
+    assert.ok(heardMs > 400);
+  });
+
+  it("is where the next worker's speech goes on: no louder than one voice, no less heard", (t) => {
+    const playheadMs = 1_000 + 150; // the clock begins at 1,000
+    const resumed = {
+      streamSid: STREAM_SID,
+      talkedMs: 5_000,
+      remains: { heardMs: 3_400, playheadMs, resumeId: "" },
+    };
+    const { speech: one, now, audio, passes, marks } = speech(t, 8_000, { resumed, epoch: EPOCH + 1 });
+    assert.equal(one.totalHeardMs(now()), 3_400);
+    one.say(voice(8_000), now());
+    assert.equal(audio().length / 8, 40, "150 ms of the dead worker's are still to be played");
+    passes(150);
+    assert.equal(audio().length / 8, LEAD_MS);
+    assert.equal(one.markEchoed(`${EPOCH}-0-3400`), false, "a mark of the dead worker's");
+    assert.equal(one.markEchoed(marks()[0]!), true);
+    assert.equal(one.totalHeardMs(now()), 3_420);
+  });
+});

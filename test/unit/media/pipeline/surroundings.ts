@@ -1,0 +1,174 @@
+// What a call has around it in its worker, made for a test: a clock that is moved by hand, a lane whose other end
+// is here, resamplers that are counted, an agent that remembers.
+import { MessageChannel } from "node:worker_threads";
+import type { AgentRateHz } from "../../../../src/domain/audio.ts";
+import { AccountSid, CallSid, RunId, StreamSid } from "../../../../src/domain/ids.ts";
+import { WorkerCounts } from "../../../../src/lane/counts.ts";
+import { LaneEnd, RecordKind } from "../../../../src/lane/lane.ts";
+import { CallRemains } from "../../../../src/lane/remains.ts";
+import type { CallTicket, TaskReport } from "../../../../src/lane/ticket.ts";
+import type { Agent, AudioFormat, CallFacts, Line } from "../../../../src/media/agents/port.ts";
+import { loadResamplers } from "../../../../src/media/audio/resampler.ts";
+import type { CallSurroundings } from "../../../../src/media/pipeline/call.ts";
+import { ManualClock } from "../../../support/manualClock.ts";
+
+const HEX = "0123456789abcdef0123456789abcdef";
+export const STREAM_SID = StreamSid(`MZ${HEX}`);
+export const SLOT = 2;
+export const EPOCH = 7;
+
+const createSpeex = await loadResamplers();
+const utf8 = new TextEncoder();
+
+export function ticket(changes: Partial<CallTicket> = {}): CallTicket {
+  return {
+    slot: SLOT,
+    epoch: EPOCH,
+    callSid: CallSid(`CA${HEX}`),
+    accountSid: AccountSid(`AC${HEX}`),
+    run: RunId(1),
+    direction: "inbound",
+    from: "+14155550142",
+    to: "+12025550100",
+    agent: { type: "remembering", max_duration_ms: 0 },
+    resumed: undefined,
+    ...changes,
+  };
+}
+
+/** A message of the stream. */
+export function message(event: string, body: object = {}, streamSid: string = STREAM_SID): Uint8Array {
+  return utf8.encode(JSON.stringify({ event, sequenceNumber: "1", [event]: body, streamSid }));
+}
+
+export function startMessage(): Uint8Array {
+  const { callSid, accountSid } = ticket();
+  const mediaFormat = { encoding: "audio/x-mulaw", sampleRate: 8_000, channels: 1 };
+  return message("start", { streamSid: STREAM_SID, callSid, accountSid, tracks: ["inbound"], mediaFormat });
+}
+
+/** 20 ms of one byte, `frame` frames into the stream. */
+export function mediaMessage(frame: number, voice: number): Uint8Array {
+  const payload = Buffer.alloc(160, voice).toString("base64");
+  return message("media", { track: "inbound", chunk: "1", timestamp: String(100 + 20 * frame), payload });
+}
+
+/** Remembers what it was told, and does what the test told it to do then. */
+export class RememberingAgent implements Agent {
+  readonly hears: AudioFormat;
+  readonly speaks: AudioFormat;
+  readonly line: Line;
+  readonly facts: CallFacts;
+  readonly told: string[] = [];
+  readonly heard: Int16Array[] = [];
+  /** What it does when it is told something; may throw. */
+  react: (event: string) => void;
+
+  constructor(line: Line, facts: CallFacts, rateHz: AgentRateHz, react: (event: string) => void) {
+    this.hears = { encoding: "pcm16", rateHz };
+    this.speaks = this.hears;
+    this.line = line;
+    this.facts = facts;
+    this.react = react;
+  }
+
+  started(): void {
+    this.#told("started");
+  }
+
+  hear(frame: Int16Array): void {
+    this.heard.push(frame.slice());
+    this.react("hear");
+  }
+
+  dtmf(digit: string): void {
+    this.#told(`dtmf ${digit}`);
+  }
+
+  marked(heardMs: number): void {
+    this.#told(`marked ${heardMs}`);
+  }
+
+  ended(): void {
+    this.#told("ended");
+  }
+
+  #told(event: string): void {
+    this.told.push(event);
+    this.react(event);
+  }
+}
+
+export interface Sent {
+  readonly event: "media" | "mark" | "clear";
+  readonly media?: { readonly payload: string };
+  readonly mark?: { readonly name: string };
+}
+
+export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: string) => {} } = {}) {
+  const clock = new ManualClock();
+  const { port1, port2 } = new MessageChannel();
+  const records: { kind: RecordKind; epoch: number; text: string }[] = [];
+  const lane = new LaneEnd(port1, clock, () => {});
+  const front = new LaneEnd(port2, clock, (kind, _slot, epoch, bytes) => {
+    records.push({ kind, epoch, text: Buffer.from(bytes).toString() });
+  });
+  const reports: TaskReport[] = [];
+  const resamplers = { made: 0, freed: 0 };
+  let agent: RememberingAgent | undefined;
+  const around: CallSurroundings = {
+    lane,
+    counts: new WorkerCounts(),
+    remains: new CallRemains({ slots: SLOT + 1 }),
+    nowMs: () => clock.nowMs(),
+    createResampler(fromHz, toHz) {
+      const made = createSpeex(fromHz, toHz);
+      resamplers.made++;
+      return {
+        fromHz,
+        toHz,
+        process: (source, target) => made.process(source, target),
+        reset: () => made.reset(),
+        free() {
+          resamplers.freed++;
+          made.free();
+        },
+      };
+    },
+    createAgent(_settings, line, facts) {
+      agent = new RememberingAgent(line, facts, rateHz, react);
+      return agent;
+    },
+    ended: (report) => reports.push(report),
+  };
+  /** All records so far, as the front thread would read them. */
+  const readRecords = () => {
+    lane.flush();
+    front.poll();
+    front.flush();
+    return records;
+  };
+  /** What went to the stream's socket so far. */
+  const sent = () =>
+    readRecords()
+      .filter(({ kind }) => kind !== RecordKind.ready)
+      .map(({ text }) => JSON.parse(text) as Sent);
+  /** The audio of it, as mu-law. */
+  const audio = () => Buffer.concat(sent().map(({ media }) => Buffer.from(media?.payload ?? "", "base64")));
+  return {
+    around,
+    clock,
+    reports,
+    resamplers,
+    counts: around.counts,
+    remains: around.remains,
+    agent: () => agent!,
+    records: readRecords,
+    sent,
+    audio,
+    close(): void {
+      lane.close();
+      front.close();
+    },
+  };
+}
