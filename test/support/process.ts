@@ -5,12 +5,16 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const SOURCE = fileURLToPath(new URL("../../src/", import.meta.url));
 /** A loaded machine may need this long for what takes a second at rest. */
 const PATIENCE_MS = 30_000;
+
+/** Whose end is the end of what was started for it: a test, or by node:test's own `after` a file. */
+export interface Owner {
+  after(end: () => unknown): void;
+}
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -30,8 +34,8 @@ export class Program {
   readonly #waiting = new Set<() => void>();
   #exit: Exit | undefined;
 
-  /** Started at once, and killed when the test is over if it still runs then. */
-  constructor(t: TestContext, file: string, args: readonly string[], env: Environment) {
+  /** Started at once, and killed when its owner is over if it still runs then. */
+  constructor(owner: Owner, file: string, args: readonly string[], env: Environment) {
     const { PATH = "" } = process.env;
     const child = spawn(process.execPath, [join(SOURCE, file), ...args], { env: { PATH, ...env } });
     this.#child = child;
@@ -46,7 +50,7 @@ export class Program {
       this.#wake();
       return this.#exit;
     });
-    t.after(() => {
+    owner.after(() => {
       this.signal("SIGKILL");
       return this.exited;
     });
@@ -88,10 +92,10 @@ export class Program {
   }
 }
 
-/** A folder of the test's own, gone after it. */
-export function folder(t: TestContext): string {
+/** A folder of the owner's own, gone after it. */
+export function folder(owner: Owner): string {
   const path = mkdtempSync(join(tmpdir(), "linecard-process-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  owner.after(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
@@ -105,21 +109,16 @@ export interface RunningGateway {
 }
 
 /** Starts the gateway on a port the system chooses, with a database of its own unless `env` says where. */
-export async function startGatewayProcess(t: TestContext, env: Environment = {}): Promise<RunningGateway> {
+export async function startGatewayProcess(owner: Owner, env: Environment = {}): Promise<RunningGateway> {
   const startedMs = performance.now();
-  const databasePath = env.DATABASE_PATH ?? join(folder(t), "data", "linecard.db");
-  const program = new Program(t, "main.ts", [], { PORT: "0", DATABASE_PATH: databasePath, ...env });
+  const databasePath = env.DATABASE_PATH ?? join(folder(owner), "data", "linecard.db");
+  const program = new Program(owner, "main.ts", [], { PORT: "0", DATABASE_PATH: databasePath, ...env });
   const [, port] = await program.wrote(/^Linecard listens on [\d.]+:(\d+) .*\n/m);
   const readyMs = performance.now() - startedMs;
   return { program, origin: `http://127.0.0.1:${port}`, databasePath, readyMs };
 }
 
 /** Runs one of the commands to its end. */
-export function command(
-  t: TestContext,
-  name: "call" | "load",
-  args: readonly string[],
-  env: Environment = {},
-) {
-  return new Program(t, `cli/${name}.ts`, args, env).exited;
+export function command(owner: Owner, name: "call" | "load", args: readonly string[], env: Environment = {}) {
+  return new Program(owner, `cli/${name}.ts`, args, env).exited;
 }

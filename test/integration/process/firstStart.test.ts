@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { after, describe, it, type TestContext } from "node:test";
 import { demoAccount as makeDemoAccount } from "../../../src/numbers/firstStart.ts";
 import { SAMPLES_PER_MS } from "../../../src/twin/track.ts";
 import { TwilioTwin } from "../../../src/twin/twin.ts";
@@ -70,9 +70,10 @@ function lastLine(stdout: string) {
   return JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
 }
 
+const gateway = await startGatewayProcess({ after });
+
 describe("the first start", { concurrency: true }, () => {
   it("tells how to hear it answer, and what is said comes back", async (t) => {
-    const gateway = await startGatewayProcess(t);
     const { port } = new URL(gateway.origin);
     await gateway.program.wrote(
       new RegExp(`listens on 127\\.0\\.0\\.1:${port} and is called at ${gateway.origin}\n`),
@@ -112,43 +113,35 @@ describe("the first start", { concurrency: true }, () => {
   });
 
   it("makes one account for a database: random, and the same at the next start", async (t) => {
-    const env = { DATABASE_PATH: join(folder(t), "kept", "linecard.db"), MEDIA_WORKERS: "1" };
-    const first = await startGatewayProcess(t, env);
-    const account = demoAccount(first);
+    const account = demoAccount(gateway);
     assert.match(account.accountSid, /^AC[0-9a-f]{32}$/);
-    first.program.signal("SIGTERM");
-    assert.equal((await first.program.exited).status, 0);
-    const second = await startGatewayProcess(t, env);
-    assert.deepEqual(demoAccount(second), account);
-    const others = makeDemoAccount(join(folder(t), "linecard.db"));
-    assert.notEqual(others.accountSid, account.accountSid);
-    assert.notEqual(others.authToken, account.authToken);
-    for (const { program } of [first, second]) assert.ok(!program.stdout.includes(account.authToken));
+    const { databasePath: DATABASE_PATH } = gateway;
+    const next = await startGatewayProcess(t, { DATABASE_PATH, MEDIA_WORKERS: "1" });
+    assert.deepEqual(demoAccount(next), account);
+    const other = makeDemoAccount(join(folder(t), "linecard.db"));
+    assert.notEqual(other.accountSid, account.accountSid);
+    assert.notEqual(other.authToken, account.authToken);
+    for (const { program } of [gateway, next]) assert.ok(!program.stdout.includes(account.authToken));
   });
 
   it("tells a caller by its exit status that the call was refused, or could not begin", async (t) => {
-    const gateway = await startGatewayProcess(t, { MEDIA_WORKERS: "1" });
     const { args, env } = await calling(gateway);
-    const [unknown, noOption, noAccount] = await Promise.all([
+    const [unknown, wrong] = await Promise.all([
       command(t, "call", [...args, "--to", "+12025550199", "--json"], env),
       command(t, "call", [...args, "--two", "+12025550199"], env),
-      command(t, "call", args, { DATABASE_PATH: join(folder(t), "linecard.db") }),
     ]);
     assert.equal(unknown.status, 1);
     const result = lastLine(unknown.stdout);
     assert.equal(result.ended, "refused");
     assert.match(result.twiml, /<Reject\/>/);
     assert.deepEqual([result.heardMs, result.firstAudioMs], [0, null]);
-    for (const wrong of [noOption, noAccount]) {
-      assert.equal(wrong.status, 2);
-      assert.equal(wrong.stdout, "");
-      assert.match(wrong.stderr, /^call: [^\n]+\n$/);
-    }
+    assert.deepEqual([wrong.status, wrong.stdout], [2, ""]);
+    assert.match(wrong.stderr, /^call: [^\n]+\n$/);
   });
 
   it("stops with a sentence where the demo account cannot be kept", async (t) => {
-    const gateway = startGatewayProcess(t, { DATABASE_PATH: join(import.meta.filename, "linecard.db") });
-    await assert.rejects(gateway, (error: Error) => {
+    const DATABASE_PATH = join(import.meta.filename, "linecard.db");
+    await assert.rejects(startGatewayProcess(t, { DATABASE_PATH }), (error: Error) => {
       assert.match(
         error.message,
         /\(1\): .*demo-account\.json can't be made \(E\w+\): set DATABASE_PATH to [^\n]+\n$/,
@@ -158,9 +151,9 @@ describe("the first start", { concurrency: true }, () => {
   });
 
   it("answers an account of Twilio's, keeps its secrets to itself, and makes no demo account", async (t) => {
-    const gateway = await startGatewayProcess(t, { ...AS_TWILIO, MEDIA_WORKERS: "1" });
-    assert.ok(!existsSync(demoFile(gateway)));
-    const { args } = await calling(gateway);
+    const configured = await startGatewayProcess(t, { ...AS_TWILIO, MEDIA_WORKERS: "1" });
+    assert.ok(!existsSync(demoFile(configured)));
+    const { args } = await calling(configured);
     assert.deepEqual(args.slice(2), [
       ...["--to", '"$TWILIO_PHONE_NUMBER"', "--account-sid", '"$TWILIO_ACCOUNT_SID"'],
       ...["--auth-token", '"$TWILIO_AUTH_TOKEN"'],
@@ -170,8 +163,8 @@ describe("the first start", { concurrency: true }, () => {
     );
     const call = await command(t, "call", [...asShell, "--for", "0.5"]);
     assert.equal(call.status, 0, call.stderr + call.stdout);
-    await gateway.program.wrote(/"msg":"call ended"/);
-    const { stdout } = gateway.program;
+    await configured.program.wrote(/"msg":"call ended"/);
+    const { stdout } = configured.program;
     for (const secret of [TWILIO.authToken, TWILIO.phoneNumber]) assert.ok(!stdout.includes(secret));
   });
 
@@ -180,10 +173,10 @@ describe("the first start", { concurrency: true }, () => {
     const account = makeDemoAccount(DATABASE_PATH);
     const PUBLIC_BASE_URL = "https://gw.example.com";
     const env = { DATABASE_PATH, PUBLIC_BASE_URL, HOST: "127.0.0.1", MEDIA_WORKERS: "1" };
-    const gateway = await startGatewayProcess(t, env);
-    await gateway.program.wrote(/set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER\.\n/);
-    assert.doesNotMatch(gateway.program.stdout, /npm run call/);
-    const twilio = new TwilioTwin({ ...account, publicBase: PUBLIC_BASE_URL, gatewayBase: gateway.origin });
+    const exposed = await startGatewayProcess(t, env);
+    await exposed.program.wrote(/set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER\.\n/);
+    assert.doesNotMatch(exposed.program.stdout, /npm run call/);
+    const twilio = new TwilioTwin({ ...account, publicBase: PUBLIC_BASE_URL, gatewayBase: exposed.origin });
     const call = await twilio.dial({ to: account.phoneNumber });
     assert.deepEqual([call.webhook?.status, call.webhook?.body], [403, ""]);
     await twilio.close();
