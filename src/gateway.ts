@@ -36,6 +36,8 @@ const OTHER_CONNECTIONS = 500;
 /** After a stream's end Twilio asks what comes next, over a new connection; without an answer the caller hears a fault. */
 const FAREWELL_MS = 3_000;
 const DRAIN_LOOK_MS = 50;
+/** So long after the calls were cut nothing more is waited for. */
+const HARD_STOP_MS = 5_000;
 
 export interface GatewayParts {
   readonly settings: Settings;
@@ -181,10 +183,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 async function emptied(calls: LiveCalls, clock: Clock, timeoutMs: number): Promise<number> {
   const startedMs = clock.nowMs();
   let cut = 0;
+  const { promise: hardStop, resolve: stopHard } = Promise.withResolvers<void>();
   const stop = clock.every(DRAIN_LOOK_MS, () => {
-    if (cut === 0 && clock.nowMs() - startedMs >= timeoutMs) cut = calls.cut();
+    const overdueMs = clock.nowMs() - startedMs - timeoutMs;
+    if (cut === 0 && overdueMs >= 0) cut = calls.cut();
+    if (overdueMs >= HARD_STOP_MS) stopHard(); // a task that can't be told to end: closing the pool ends it
   });
-  await calls.drain();
+  await Promise.race([calls.drain(), hardStop]);
   stop();
   return cut;
 }
@@ -234,7 +239,8 @@ function observe(
     },
     streamViolated({ callSid, run }, violation) {
       metrics.streamViolated(violation);
-      log.warn({ callSid, run, violation }, "stream broke the contract");
+      const say = () => log.warn({ callSid, run, violation }, "stream broke the contract");
+      seldom(`${callSid} ${violation}`, say);
     },
     frameRefused: () => metrics.socketDropped(),
     hint: (what, remedy) => seldom(what, () => log.warn({ remedy }, what)),
@@ -244,7 +250,6 @@ function observe(
     },
     waited: (ms) => metrics.callWaited(ms),
     stray(error) {
-      metrics.fault("worker");
       log.error({ error }, "an error in a media worker that no call could be blamed for");
     },
   };

@@ -27,6 +27,7 @@ async function main(): Promise<void> {
   const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const first = firstConfiguration(settings);
   const gateway = await startGateway({ settings, contents: first.contents, clock: systemClock, log });
+  liveOnAfterFaults(gateway, log);
   stopOnSignals(gateway, settings.drainTimeoutMs, log); // first: who has read the greeting may stop it
   process.stdout.write(greeting(gateway.settings, first));
 }
@@ -79,6 +80,16 @@ function callCommand({ publicBase, host, port, databasePath }: Settings, callAs:
 
 function masked(phoneNumber: string): string {
   return `…${phoneNumber.slice(-4)}`;
+}
+
+/** The last resort: a fault in one call's or request's bookkeeping must not end every other call. */
+function liveOnAfterFaults(gateway: Gateway, log: pino.Logger): void {
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => {
+      gateway.metrics.fault("front");
+      log.fatal({ err: error }, "a fault of our own on the front thread, carried on after");
+    });
+  }
 }
 
 /** The first signal drains, the second ends at once. The exit status tells whether calls were cut. */

@@ -76,7 +76,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
   const variables = new Variables(env);
   const port = variables.integer("PORT", { default: 8_080, min: 0, max: 65_535 });
   const publicBase = readPublicBase(variables) ?? loopbackBase(port);
-  const streamBase = readStreamBase(variables) ?? publicBase;
+  const streamBase = readStreamBase(variables, publicBase) ?? publicBase;
   const host = readHost(variables) ?? (publicBase.isLoopback ? "127.0.0.1" : "0.0.0.0");
 
   const settings: Settings = {
@@ -168,13 +168,23 @@ const portInUse: UrlRule = (url) => url.port === "0" && "must have a port that c
 const callbackHost: UrlRule = (url) =>
   url.hostname.includes("_") && "must have a host without underscores, since Twilio calls back no such host";
 const wholePath: UrlRule = (url) => /\/\/./.test(url.pathname) && "must have no empty part in its path";
+const notMedia: UrlRule = (url) =>
+  /^\/media(\/|$)/.test(url.pathname) && "must not have a path that begins with /media, where streams arrive";
 const noUser: UrlRule = (url) =>
   (url.username !== "" || url.password !== "") && "must hold no user and no password";
 const noQuery: UrlRule = (url) => url.href.includes("?") && "must have no query";
 const noFragment: UrlRule = (url) => url.href.includes("#") && "must have no fragment";
 
 const PLAIN_RULES = [noUser, noQuery, noFragment];
-const BASE_RULES = [httpsUnlessLoopback, streamsPort, portInUse, callbackHost, wholePath, ...PLAIN_RULES];
+const BASE_RULES = [
+  httpsUnlessLoopback,
+  streamsPort,
+  portInUse,
+  callbackHost,
+  wholePath,
+  notMedia,
+  ...PLAIN_RULES,
+];
 
 function readPublicBase(variables: Variables): Base | undefined {
   const name = "PUBLIC_BASE_URL";
@@ -183,9 +193,12 @@ function readPublicBase(variables: Variables): Base | undefined {
 }
 
 /** May be written with the streams' scheme or with the web's. */
-function readStreamBase(variables: Variables): Base | undefined {
+function readStreamBase(variables: Variables, publicBase: Base): Base | undefined {
   const name = "STREAM_BASE_URL";
   const url = readUrl(variables, name, variables.text(name)?.replace(/^ws(?=s?:)/i, "http"), BASE_RULES);
+  // Over plain ws no upgrade is signed, so this must not open a way round the public base.
+  if (publicBase.isHttps && url?.protocol === "http:")
+    return variables.problem(name, "must begin with https:// or wss://, as PUBLIC_BASE_URL does");
   return url && baseOf(url);
 }
 
@@ -204,7 +217,7 @@ function readUrl(
 }
 
 function readHost(variables: Variables): string | undefined {
-  const text = variables.text("HOST");
+  const text = variables.text("HOST")?.replace(/^\[(.*)\]$/, "$1");
   if (text === undefined || isIP(text) !== 0 || hostname(text) !== undefined) return text;
   return variables.problem("HOST", "must be an address or a host name to listen on, such as 127.0.0.1");
 }

@@ -21,9 +21,9 @@ export type CallState =
 export type CallEvent =
   | { readonly type: "upgraded" }
   | { readonly type: "started"; readonly streamSid: StreamSid }
-  | { readonly type: "start_refused" } //                        the socket broke the contract before its start
+  | { readonly type: "contract_broken" } //                      by the socket
   | { readonly type: "socket_closed" }
-  | { readonly type: "stream_silent" } //                        half-open: no media, no pong
+  | { readonly type: "stream_silent" } //                        half-open: no media and no pong, or nobody reads
   | { readonly type: "task_ended"; readonly reason: EndReason }
   | { readonly type: "caller_left" } //                          a terminal status of the call itself
   | { readonly type: "stream_over" } //                          Twilio asks what comes after the stream
@@ -42,8 +42,9 @@ export function next(state: CallState, event: CallEvent, nowMs: number): CallSta
       return state.name === "expected" ? { name: "connecting", untilMs: nowMs + START_DEADLINE_MS } : state;
     case "started":
       return state.name === "connecting" ? { name: "live", streamSid: event.streamSid } : state;
-    case "start_refused":
-      return state.name === "connecting" ? ended("no_stream") : state;
+    case "contract_broken":
+      if (state.name === "connecting") return ended("no_stream");
+      return state.name === "live" ? ended("protocol_error") : state;
     case "socket_closed":
       if (state.name === "connecting") return ended("no_stream");
       return state.name === "live" ? { name: "closing", untilMs: nowMs + VERDICT_MS } : state;

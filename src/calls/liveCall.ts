@@ -15,6 +15,13 @@ export const MEDIA_GAP_MS = 10_000;
 /** …and so long its answer is awaited. */
 export const PONG_MS = 10_000;
 
+/**
+ * Twilio sends 50 messages a second. Four times that, and what may have piled up on its way, are let through; more
+ * would take the lane from the other calls.
+ */
+const MESSAGES_PER_S = 200;
+const BURST_MESSAGES = 500;
+
 /** What a live call needs of its surroundings. */
 export interface CallEnvironment {
   readonly records: CallRecords;
@@ -44,6 +51,11 @@ export class LiveCall implements StreamHandler, PlacementListener {
   #audioSeen = 0;
   #lastAudioMs = 0;
   #pingedMs: number | undefined;
+  /** Messages the stream may still send until the next sweep. */
+  #credit = BURST_MESSAGES;
+  #sweptMs: number;
+  /** What went wrong in the call's own code, for the log. */
+  #error: string | undefined;
 
   constructor(
     facts: CallFacts,
@@ -56,7 +68,8 @@ export class LiveCall implements StreamHandler, PlacementListener {
     this.twiml = answer.twiml;
     this.nonce = answer.nonce;
     this.#around = around;
-    this.#state = expected(around.nowMs());
+    this.#sweptMs = around.nowMs();
+    this.#state = expected(this.#sweptMs);
   }
 
   get callSid(): CallSid {
@@ -82,6 +95,8 @@ export class LiveCall implements StreamHandler, PlacementListener {
 
   /** Deadlines and the watch for silence. Called a few times a second. */
   sweep(nowMs: number): void {
+    this.#credit = BURST_MESSAGES + ((nowMs - this.#sweptMs) / 1_000) * MESSAGES_PER_S;
+    this.#sweptMs = nowMs;
     if (this.#state.name !== "live") {
       if (this.#state.name === "connecting" && nowMs >= this.#state.untilMs)
         return this.#violated("no_start");
@@ -111,8 +126,9 @@ export class LiveCall implements StreamHandler, PlacementListener {
   message(bytes: Uint8Array, isBinary: boolean): void {
     const { name } = this.#state;
     if (name !== "connecting" && name !== "live") return;
-    if (isBinary) this.#around.observer.streamViolated(this, "binary");
-    else if (name === "connecting") this.#beforeStart(bytes);
+    if (--this.#credit < 0) return this.#violated("flood");
+    if (isBinary) return this.#around.observer.streamViolated(this, "binary"); // ignored, like all that is unreadable
+    if (name === "connecting") this.#beforeStart(bytes);
     else if (this.#placement?.deliver(bytes)) this.#audioMessages++;
   }
 
@@ -130,9 +146,11 @@ export class LiveCall implements StreamHandler, PlacementListener {
 
   // PlacementListener: the task.
 
-  frame(bytes: Uint8Array): void {
-    const fate = this.#socket?.send(bytes);
-    if (fate === "dropped") this.#around.observer.frameRefused();
+  frame(bytes: Uint8Array, isAudio: boolean): void {
+    if (this.#socket?.send(bytes) !== "dropped") return;
+    this.#around.observer.frameRefused();
+    // Without its clear or its mark the caller would go on hearing what was unsaid: nobody reads this stream.
+    if (!isAudio) this.apply({ type: "stream_silent" });
   }
 
   replaced(): void {
@@ -149,8 +167,6 @@ export class LiveCall implements StreamHandler, PlacementListener {
     this.apply({ type: "task_ended", reason: report.reason });
     this.#releaseIfDone();
   }
-
-  #error: string | undefined;
 
   #beforeStart(bytes: Uint8Array): void {
     const message = decodeMessage(bytes);
@@ -180,7 +196,7 @@ export class LiveCall implements StreamHandler, PlacementListener {
 
   #violated(violation: StreamViolation): void {
     this.#around.observer.streamViolated(this, violation);
-    this.apply({ type: "start_refused" });
+    this.apply({ type: "contract_broken" });
   }
 
   #end(reason: EndReason, before: CallState): void {

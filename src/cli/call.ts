@@ -60,6 +60,7 @@ async function placeCall(args: string[]): Promise<number> {
     quietMs: 1_000 * numberOption("quiet", given.quiet, { default: 2, min: 0, max: 3_600 }),
     limitMs: 1_000 * numberOption("for", given.for, { default: 60, min: 0.1, max: 14_400 }),
   };
+  if (given.save !== undefined) reserve(given.save);
   const { to, ...twinOptions } = readTarget(given, process.env);
   const twin = new TwilioTwin(twinOptions);
   const call = twin.begin(given.from === undefined ? { to } : { to, from: given.from });
@@ -124,6 +125,15 @@ function heardMs(call: TwinCall): number {
 function firstAudioMs(call: TwinCall): number | null {
   const firstMs = call.stream?.playback.firstMs;
   return firstMs === undefined ? null : Math.round(firstMs);
+}
+
+/** Finds out before the call whether it can be kept. */
+function reserve(path: string): void {
+  try {
+    writeFileSync(path, "");
+  } catch (error) {
+    throw new UsageError(`the file ${path} can't be written: ${(error as Error).message}`);
+  }
 }
 
 function save(call: TwinCall, path: string): void {

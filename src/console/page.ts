@@ -28,7 +28,6 @@ export function pageRoutes(facts: PageFacts): readonly Route[] {
 <p class="state"><strong>${state}</strong>, ${live} ${live === 1 ? "call" : "calls"} now.</p>
 <p>Twilio's webhook is <code>POST ${escapeHtml(facts.publicBase())}/api/v1/telephony/inbound/run</code>.<br>
 Health is at <code>/livez</code> and <code>/readyz</code>, metrics are at <code>/metrics</code>.</p>
-<p>To hear it answer: <code>npm run call</code></p>
 </html>
 `;
     return { status: 200, headers: { "Content-Type": "text/html; charset=utf-8" }, body };

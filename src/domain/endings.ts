@@ -34,13 +34,14 @@ export type Outcome = EndReason | Refusal;
 
 /** What an accepted stream did against the contract. Labels `linecard_stream_violations_total`. */
 export const STREAM_VIOLATIONS = [
-  "no_start", // nothing but silence for five seconds
+  "no_start", // no start within five seconds
   "early_message", // media, a mark, a digit or stop before the start
   "start_mismatch", // a start for another call or account than the token's
   "start_format", // audio that is not mu-law at 8 kHz, one channel
   "start_twice",
   "foreign_stream", // a message of another stream
   "binary", // Twilio sends text only
+  "flood", // far more messages than a call has
 ] as const;
 export type StreamViolation = (typeof STREAM_VIOLATIONS)[number];
 

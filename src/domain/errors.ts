@@ -1,12 +1,7 @@
 // What the world may do to us and we answer with words. A bug is an assert, not one of these.
 
 /** Closed: a code labels the metric and picks the HTTP status. */
-export type GatewayErrorCode =
-  | "SETTINGS_INVALID"
-  | "ADDRESS_IN_USE"
-  | "REQUEST_MALFORMED"
-  | "REQUEST_TOO_LARGE"
-  | "REQUEST_TIMEOUT";
+export type GatewayErrorCode = "SETTINGS_INVALID" | "ADDRESS_IN_USE" | "REQUEST_MALFORMED";
 
 /** An expected failure; `message` is written for the person who will read it and holds no secret. */
 export class GatewayError extends Error {

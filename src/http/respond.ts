@@ -25,8 +25,6 @@ const STATUS_OF: Readonly<Record<GatewayErrorCode, number>> = {
   SETTINGS_INVALID: 500,
   ADDRESS_IN_USE: 500,
   REQUEST_MALFORMED: 400,
-  REQUEST_TOO_LARGE: 413,
-  REQUEST_TIMEOUT: 408,
 };
 
 /** The answer an expected failure picks for itself; undefined for a fault of ours. */

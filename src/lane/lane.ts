@@ -67,6 +67,7 @@ export class LaneEnd {
   #postedMs: number[] = [];
   #isOpen = true;
   #isFull = false;
+  #isReading = false;
   /** Media records refused because the other side was `LANE_BOUND_MS` behind. */
   dropped = 0;
 
@@ -130,8 +131,12 @@ export class LaneEnd {
     return oldestMs === undefined ? 0 : this.#clock.nowMs() - oldestMs;
   }
 
-  /** Reads what has arrived but was not yet delivered by an event. */
+  /**
+   * Reads what has arrived but was not yet delivered by an event. Does nothing from inside a receiver, or a later
+   * batch would overtake the one being read.
+   */
   poll(): void {
+    if (this.#isReading) return;
     for (;;) {
       const received = receiveMessageOnPort(this.#port);
       if (received === undefined) return;
@@ -176,15 +181,24 @@ export class LaneEnd {
       if (buffer.byteLength === BATCH_BYTES && this.#spares.length < SPARE_BATCHES) this.#spares.push(buffer);
     }
     if (batch.buffer === undefined) return;
-    const words = new Uint32Array(batch.buffer);
+    this.#isReading = true;
+    try {
+      this.#deliver(batch.buffer, batch.usedBytes);
+    } finally {
+      this.#isReading = false;
+      this.#returned.push(batch.buffer);
+    }
+  }
+
+  #deliver(buffer: ArrayBuffer, usedBytes: number): void {
+    const words = new Uint32Array(buffer);
     let at = 0;
-    while (at < batch.usedBytes) {
+    while (at < usedBytes) {
       const word = at >>> 2;
       const length = words[word]!;
-      const bytes = new Uint8Array(batch.buffer, at + HEADER_BYTES, length);
+      const bytes = new Uint8Array(buffer, at + HEADER_BYTES, length);
       this.#receive(words[word + 1] as RecordKind, words[word + 2]!, words[word + 3]!, bytes);
       at += HEADER_BYTES + ((length + 3) & ~3);
     }
-    this.#returned.push(batch.buffer);
   }
 }

@@ -47,7 +47,7 @@ export interface WorkerHello {
   readonly heartbeat: SharedArrayBuffer;
 }
 
-/** An error that a worker could not trace to one of its calls; for the log. */
+/** An error that a worker could not trace to one of its calls, or to one that is over; for the log. */
 export interface WorkerStray {
   readonly stray: string;
 }

@@ -11,17 +11,10 @@ const front = parentPort;
 const { port1: ours, port2: theirs } = new MessageChannel();
 const counts = new WorkerCounts();
 const heartbeat = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-const host = new CallHost(ours, workerData as WorkerBirth, { counts, heartbeat }, systemClock);
-
-for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-  process.on(event, (error: unknown) => {
-    if (host.catchStray(error)) return;
-    const stray: WorkerStray = {
-      stray: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    };
-    front.postMessage(stray);
-  });
-}
+const tellStray = (stray: string) => front.postMessage({ stray } satisfies WorkerStray);
+const host = new CallHost(ours, workerData as WorkerBirth, { counts, heartbeat }, systemClock, tellStray);
+for (const event of ["uncaughtException", "unhandledRejection"] as const)
+  process.on(event, (error: unknown) => host.uncaught(error));
 
 const hello: WorkerHello = {
   hello: "media-worker",

@@ -29,7 +29,7 @@ export interface MetricSources {
 }
 
 /** Where a fault of ours was contained. */
-const FAULT_PLACES = ["http", "socket", "worker"] as const;
+const FAULT_PLACES = ["http", "socket", "front"] as const;
 type FaultPlace = (typeof FAULT_PLACES)[number];
 
 /** Fates of frames that worker threads count; `direction` is the caller's: in from the caller, out to them. */
@@ -69,8 +69,8 @@ export class Metrics {
   readonly #talked: Histogram;
   readonly #faults: Counter<"where">;
   readonly #loopDelay: Histogram;
-  readonly #socketDrops: Counter;
   readonly #connectionsRefused: Counter;
+  #socketDrops = 0;
 
   constructor(answers: readonly string[], refusals: readonly string[]) {
     const registers = [this.registry];
@@ -88,10 +88,6 @@ export class Metrics {
     this.#deaths = counter("worker_deaths_total", "Media workers that died or were killed.", ["why"]);
     this.#replaced = counter("calls_replaced_total", "Calls that went on in another worker after a death.");
     this.#faults = counter("faults_total", "Faults of ours that were contained.", ["where"]);
-    this.#socketDrops = counter(
-      "socket_drops_total",
-      "Frames a media socket did not take: its reader is slow.",
-    );
     this.#connectionsRefused = counter("connections_refused_total", "Connections closed at the limit.");
     const histogram = (name: string, help: string, buckets: number[]) =>
       new Histogram({ name: `linecard_${name}`, help, buckets, registers });
@@ -152,8 +148,8 @@ export class Metrics {
     total("resyncs_total", "Jumps of a caller's media clock that were followed.", "resyncs");
     total("underruns_total", "Times an agent's audio ran dry between two frames.", "underruns");
     total("marks_total", "Marks Twilio sent back for audio that was heard.", "marksEchoed");
-    total("call_errors_total", "Exceptions in one call's own code.", "callErrors");
     total("stray_errors_total", "Exceptions in a worker that no call could be blamed for.", "strayErrors");
+    total("call_errors_total", "Exceptions in one call's own code.", "callErrors");
     this.#view("frames_total", "20 ms frames by direction and fate.", "counter", () => {
       const counts = sources.workerCounts();
       const cells = FRAME_FATES.map(([direction, fate, count]) => ({
@@ -163,6 +159,7 @@ export class Metrics {
       return [
         ...cells,
         { value: sources.pool().laneDrops, labels: { direction: "in", fate: "dropped_lane" } },
+        { value: this.#socketDrops, labels: { direction: "out", fate: "dropped_socket" } },
       ];
     });
     this.#viewLateness(sources);
@@ -204,8 +201,9 @@ export class Metrics {
     this.#faults.inc({ where });
   }
 
+  /** A media socket did not take a frame: its reader is slow. */
   socketDropped(): void {
-    this.#socketDrops.inc();
+    this.#socketDrops++;
   }
 
   connectionRefused(): void {

@@ -21,6 +21,8 @@ const FALSE_STARTS_MAX = 20;
 const NEWCOMER_MS = 10_000;
 /** Looks with too few threads before the pool is rebuilt: Piscina gives up after one failed boot. */
 const SHORT_LOOKS_MAX = 10;
+/** The first workers have this long to say hello, or the start fails. */
+const BOOT_MS = 30_000;
 /** A worker that needs more than this is leaking; it dies and its calls move on. */
 const WORKER_HEAP_MB = 1_024;
 
@@ -259,7 +261,8 @@ export class MediaPool {
   }
 
   async #allSaidHello(): Promise<void> {
-    while (this.#workers.size < this.#options.workers) await once(this.#pool, "message");
+    const signal = AbortSignal.timeout(BOOT_MS);
+    while (this.#workers.size < this.#options.workers) await once(this.#pool, "message", { signal });
   }
 
   // Calls: run, lost, ended.

@@ -14,7 +14,7 @@ export type CallOrder = Omit<CallTicket, "slot" | "epoch" | "resumed">;
 /** What the owner of a call is told of its task. */
 export interface PlacementListener {
   /** One finished text frame for the call's socket; `bytes` is valid during the call only. */
-  frame(bytes: Uint8Array): void;
+  frame(bytes: Uint8Array, isAudio: boolean): void;
   /** The call's worker died and it was placed once more. */
   replaced(): void;
   /** The task is over and nothing follows. Called exactly once. */

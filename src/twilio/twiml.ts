@@ -5,9 +5,6 @@ import VoiceResponse from "twilio/lib/twiml/VoiceResponse.js";
 /** XML 1.0's `Char` production, negated: most control characters, lone surrogates, U+FFFE and U+FFFF. */
 const ILLEGAL_IN_XML = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu;
 
-/** Nothing to do: the answer to callbacks, and the end of a call that has no verbs left. */
-export const EMPTY = new VoiceResponse().toString();
-
 const REJECTED = documentOf((response) => response.reject());
 const REJECTED_AS_BUSY = documentOf((response) => response.reject({ reason: "busy" }));
 const HUNG_UP = documentOf((response) => response.hangup());

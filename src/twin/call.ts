@@ -56,6 +56,8 @@ export const VOICE_PATH = "/api/v1/telephony/inbound/run";
 export const CALLER = "+14155550142";
 /** After this many documents Twilio sees a loop. */
 const DOCUMENTS_MAX = 10;
+/** RFC 6455 section 7.4.1: what a stream was opened for is done. */
+const NORMAL_CLOSE = 1000;
 const TWIML_TYPES = ["text/xml", "application/xml", "text/html"];
 
 /** A document's verbs, and the address that relative ones in it are relative to. */
@@ -282,6 +284,8 @@ export class TwinCall {
     const end = await stream.ended;
     if (end.opened) report("stream-stopped");
     if (!end.opened || end.by === "network") this.#broken ??= end.reason || "the stream's connection broke";
+    else if (end.by === "gateway" && end.code !== NORMAL_CLOSE)
+      this.#broken ??= `the gateway closed the stream with code ${end.code}`;
     return end;
   }
 

@@ -50,10 +50,10 @@ export class Call implements Line {
   readonly ticket: CallTicket;
   readonly #around: CallSurroundings;
   readonly #agent: Agent;
-  readonly #heardFrame: Int16Array;
   readonly #track: InboundTrack;
   readonly #trackCounts = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
-  /** These two are there as soon as the stream is. */
+  /** These are there as soon as the stream is. */
+  #heardFrame: Int16Array = new Int16Array(0);
   #upsampler: Resampler | undefined;
   #speech: Speech | undefined;
   #streamSidBytes = new Uint8Array(0);
@@ -77,7 +77,6 @@ export class Call implements Line {
       to,
       resumed: resumed && { heardMs: left?.heardMs ?? 0, resumeId: left?.resumeId ?? "" },
     });
-    this.#heardFrame = agentFrame(this.#agent.hears.rateHz);
     this.#track = new InboundTrack((mulaw) => this.#hear(mulaw), this.#trackCounts);
   }
 
@@ -161,7 +160,9 @@ export class Call implements Line {
   #begin(streamSid: StreamSid, talkedMs: number): void {
     this.#streamSidBytes = new TextEncoder().encode(streamSid);
     this.#startedMs = this.#around.nowMs() - talkedMs;
-    this.#upsampler = this.#around.createResampler(CARRIER_RATE_HZ, this.#agent.hears.rateHz);
+    const { rateHz } = this.#agent.hears;
+    this.#heardFrame = agentFrame(rateHz);
+    this.#upsampler = this.#around.createResampler(CARRIER_RATE_HZ, rateHz);
     this.#speech = new Speech(this.ticket, streamSid, this.#agent.speaks, this.#around);
     if (this.#resumeId !== "") this.#speech.leaveBehind(this.#resumeId);
     this.#agent.started();

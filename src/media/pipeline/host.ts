@@ -16,6 +16,7 @@ import { Call, type CallSurroundings } from "./call.ts";
 const TICK_MS = 1;
 /** Ticks without a call before ticking stops: long enough for the lane's last buffers to go home. */
 const LINGER_TICKS = 100;
+const NEVER_BEGAN = { reason: "call_error", heardMs: 0, digits: 0 } as const;
 const NOTHING = new Uint8Array(0);
 const utf8 = new TextDecoder();
 
@@ -37,6 +38,7 @@ export class CallHost {
   readonly #remains: CallRemains;
   readonly #clock: Clock;
   readonly #heartbeat: Int32Array;
+  readonly #tellStray: (error: string) => void;
   readonly #equipment: Promise<Equipment>;
   readonly #seats = new Map<number, Seat>();
   readonly #whose = new AsyncLocalStorage<Seat>();
@@ -45,17 +47,22 @@ export class CallHost {
   #stopTicking: Stop | undefined;
   #idleTicks = 0;
 
+  /** `tellStray` hears of errors that no call is to be ended for. */
   constructor(
     port: MessagePort,
     birth: WorkerBirth,
     shared: { readonly counts: WorkerCounts; readonly heartbeat: Int32Array },
     clock: Clock,
+    tellStray: (error: string) => void,
   ) {
     this.#clock = clock;
+    this.#tellStray = tellStray;
     this.#counts = shared.counts;
     this.#heartbeat = shared.heartbeat;
     this.#remains = new CallRemains(birth.remains);
-    this.#lane = new LaneEnd(port, clock, (...record) => this.#receive(...record));
+    this.#lane = new LaneEnd(port, clock, (kind, slot, epoch, bytes) =>
+      this.#receive(kind, slot, epoch, bytes),
+    );
     this.#equipment = this.#equip(birth);
     // A worker that cannot be equipped says so with its first task; until then this rejection is expected.
     this.#equipment.catch(() => {});
@@ -66,6 +73,7 @@ export class CallHost {
     this.#startTicking(); // the heart beats while the first call waits for the equipment, too
     this.#waiting++;
     const equipment = await this.#equipment.finally(() => this.#waiting--);
+    this.#lane.poll(); // what other calls were sent before this one came is done first: it may be deadly
     return new Promise((report) => {
       const seat: Seat = { ticket, report, call: undefined };
       this.#seats.set(ticket.slot, seat);
@@ -78,15 +86,9 @@ export class CallHost {
     });
   }
 
-  /** Ends the call in whose code an uncaught error arose; false when it can't be traced to one. */
-  catchStray(error: unknown): boolean {
-    const seat = this.#whose.getStore();
-    if (seat === undefined) {
-      this.#counts.add("strayErrors");
-      return false;
-    }
-    this.#blame(seat, error);
-    return true;
+  /** Takes an uncaught error, and ends the call in whose code it arose. */
+  uncaught(error: unknown): void {
+    this.#blame(this.#whose.getStore(), error);
   }
 
   /** Leaves word that from here on the call may be what this worker died of. */
@@ -172,17 +174,21 @@ export class CallHost {
     this.#stopTicking ??= this.#clock.every(TICK_MS, () => this.#tick());
   }
 
-  #blame(seat: Seat, error: unknown): void {
-    if (this.#seats.get(seat.ticket.slot) !== seat) return;
+  #blame(seat: Seat | undefined, error: unknown): void {
+    const isOver = seat === undefined || this.#seats.get(seat.ticket.slot) !== seat;
+    if (isOver) return this.#stray(error);
     this.#counts.add("callErrors");
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     try {
-      if (seat.call === undefined)
-        this.#ended(seat, { reason: "call_error", error: text, heardMs: 0, digits: 0 });
-      else seat.call.end("call_error", { error: text });
-    } catch {
-      // Its agent threw once more while it was being put away; the call has been reported by then.
+      if (seat.call === undefined) this.#ended(seat, { ...NEVER_BEGAN, error: textOf(error) });
+      else seat.call.end("call_error", { error: textOf(error) });
+    } catch (another) {
+      this.#stray(another); // while it was being put away; the call has been reported by then
     }
+  }
+
+  #stray(error: unknown): void {
+    this.#counts.add("strayErrors");
+    this.#tellStray(textOf(error));
   }
 
   #ended(seat: Seat, report: TaskReport): void {
@@ -191,6 +197,10 @@ export class CallHost {
     this.#lane.flush();
     seat.report(report);
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function deliver(call: Call, kind: RecordKind, bytes: Uint8Array): void {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { counted } from "../../support/counts.ts";
 import { ECHO_NUMBER, startStory, TEST_AGENT_NUMBER } from "../../support/gateway.ts";
-import { recordOf } from "../../support/records.ts";
+import { isReleased, recordOf } from "../../support/records.ts";
 import { hasReturned, returned } from "../../support/returned.ts";
 import { FRAME, tone, toneDb } from "../../support/sound.ts";
 import { until } from "../../support/until.ts";
@@ -21,7 +21,7 @@ const FAILURES = [
   ["6", "is the reason of a promise that nobody looks at", "the test agent was told to reject"],
 ] as const;
 
-describe("an exception in a call's code", () => {
+describe("an exception in a call's code", { concurrency: true }, () => {
   for (const [key, when, message] of FAILURES) {
     it(`that ${when} ends this call alone`, async () => {
       const others = await Promise.all([ECHO_NUMBER, TEST_AGENT_NUMBER].map((to) => twilio.dial({ to })));
@@ -31,7 +31,7 @@ describe("an exception in a call's code", () => {
       const call = await twilio.dial({ to: TEST_AGENT_NUMBER });
       const stream = await call.connect();
       stream.press(key);
-      assert.equal((await call.ended).how, "agent");
+      assert.equal((await call.ended).how, "failed");
       assert.equal(recordOf(gateway, call).outcome, "call_error");
       const documents = call.timeline.events.filter((event) => event.kind === "twiml");
       assert.deepEqual(
@@ -49,12 +49,14 @@ describe("an exception in a call's code", () => {
         assert.ok(toneDb(heard.subarray(at, at + FRAME), 650) > -14, `the echo has a hole at ${at / 8} ms`);
       await Promise.all(others.map((other) => other.hangUp()));
       for (const other of others) {
-        await until("the call to end", () => recordOf(gateway, other).outcome !== undefined);
+        await isReleased(gateway, other);
         assert.equal(recordOf(gateway, other).outcome, "caller_hung_up");
       }
     });
   }
+});
 
+describe("every such exception", () => {
   it("is counted, blamed on its call, and kills nobody", async () => {
     assert.equal(await counted(gateway, "call_errors_total"), FAILURES.length);
     assert.equal(await counted(gateway, "stray_errors_total"), 0);

@@ -6,7 +6,7 @@ import type { Outcome } from "../../../src/domain/endings.ts";
 import type { TwinCall } from "../../../src/twin/call.ts";
 import { startBody } from "../../../src/twin/messages.ts";
 import { ECHO_NUMBER, startStory, TEST_AGENT_NUMBER } from "../../support/gateway.ts";
-import { recordOf } from "../../support/records.ts";
+import { isReleased, recordOf } from "../../support/records.ts";
 import { hasReturned } from "../../support/returned.ts";
 import { until } from "../../support/until.ts";
 import { clientFrame, handshake, RawPeer } from "../front/rig.ts";
@@ -21,7 +21,7 @@ const { gateway, twilio, origin, held } = await startStory({ onLogLine: (line) =
 
 /** Asserts that the call is over for this reason, and was ended once. */
 async function endedOnce(call: { readonly sid: string }, outcome: Outcome): Promise<void> {
-  await until(`the call to end by ${outcome}`, () => gateway.calls.find(call.sid as never) === undefined);
+  await isReleased(gateway, call);
   const record = recordOf(gateway, call);
   assert.equal(record.outcome, outcome);
   assert.notEqual(record.endedAtMs, undefined);
@@ -98,7 +98,7 @@ describe("a call ends once", { concurrency: true }, () => {
     const stream = await call.connect();
     stream.press("3");
     await call.hangUp();
-    await until("the call to end", () => gateway.calls.find(call.sid as never) === undefined);
+    await isReleased(gateway, call);
     await endedOnce(call, recordOf(gateway, call).outcome!);
     assert.match(recordOf(gateway, call).outcome!, /^(agent|caller)_hung_up$/);
   });
@@ -152,7 +152,7 @@ describe("a call ends once", { concurrency: true }, () => {
     const stream = await call.connect();
     stream.press("4");
     await Promise.all([call.hangUp(), stream.break("cut")]);
-    await until("the call to end", () => gateway.calls.find(call.sid as never) === undefined);
+    await isReleased(gateway, call);
     await endedOnce(call, recordOf(gateway, call).outcome!);
   });
 });

@@ -10,7 +10,7 @@ import { hasReturned, returned } from "../../support/returned.ts";
 import { tone, toneDb } from "../../support/sound.ts";
 import { until } from "../../support/until.ts";
 
-const SILENCE = { mediaGapMs: 300, pongMs: 600 };
+const SILENCE = { mediaGapMs: 300, pongMs: 500 };
 /** Both are looked at four times a second. */
 const LOOK_MS = 250;
 const GONE_AFTER_MS = SILENCE.mediaGapMs + SILENCE.pongMs + 2 * LOOK_MS;
@@ -63,7 +63,7 @@ describe("a stream without audio", { concurrency: true }, () => {
   it("that answers pings lives on, and is heard as soon as it speaks", async (t) => {
     const { call, stream, sinceMs } = await echoing();
     stream.mute(true);
-    const quiet = () => performance.now() - sinceMs > 2 * GONE_AFTER_MS || undefined;
+    const quiet = () => performance.now() - sinceMs > 1.2 * GONE_AFTER_MS || undefined;
     await stream.until("a long silence", quiet, 60_000);
     stream.mute(false);
     stream.say(tone(800, 400));
@@ -80,7 +80,7 @@ describe("a stream without audio", { concurrency: true }, () => {
 
   it("is left alone while its audio flows, pings or not", async () => {
     const { call, stream } = await echoing({ answersPings: false });
-    await hasReturned(stream, 2 * GONE_AFTER_MS);
+    await hasReturned(stream, 1.2 * GONE_AFTER_MS);
     await call.hangUp();
     await until("the call to end", () => recordOf(gateway, call).outcome !== undefined);
     assert.equal(recordOf(gateway, call).outcome, "caller_hung_up");

@@ -49,7 +49,6 @@ const FAMILIES: readonly (readonly [name: string, type: string, labels: readonly
   ["faults_total", "counter", ["where"]],
   ["call_errors_total", "counter", []],
   ["messages_malformed_total", "counter", []],
-  ["socket_drops_total", "counter", []],
   ["media_sockets", "gauge", []],
   ["connections", "gauge", []],
   ["connections_refused_total", "counter", []],
@@ -86,7 +85,7 @@ describe("the scrape", () => {
       .sort();
     assert.deepEqual(fates, [
       ...["in concealed", "in dropped_lane", "in heard", "in late"],
-      ...["out dropped_clear", "out dropped_lane", "out dropped_queue", "out sent"],
+      ...["out dropped_clear", "out dropped_lane", "out dropped_queue", "out dropped_socket", "out sent"],
     ]);
     assert.equal(read.value("calls_max"), 25);
     assert.equal(read.value("workers"), 2);

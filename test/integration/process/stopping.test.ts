@@ -96,7 +96,7 @@ describe("a program that is told to stop", { concurrency: true }, () => {
     for (const call of calls) {
       const end = await call.stream!.ended;
       assert.deepEqual([end.by, end.code], ["gateway", 1001]);
-      assert.equal((await call.ended).how, "agent");
+      assert.equal((await call.ended).how, "failed");
       const [action] = call.timeline.events.filter(({ kind }) => kind === "action");
       assert.deepEqual(
         action?.kind === "action" && action.status,

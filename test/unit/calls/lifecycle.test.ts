@@ -22,7 +22,7 @@ const MODEL: Readonly<Record<Exclude<Phase, "ended">, Partial<Record<Happening, 
   },
   connecting: {
     started: "→ live",
-    start_refused: "no_stream",
+    contract_broken: "no_stream",
     socket_closed: "no_stream",
     task_ended: "its own",
     caller_left: "caller_hung_up",
@@ -30,6 +30,7 @@ const MODEL: Readonly<Record<Exclude<Phase, "ended">, Partial<Record<Happening, 
     drain_over: "drained",
   },
   live: {
+    contract_broken: "protocol_error",
     socket_closed: "→ closing",
     stream_silent: "media_lost",
     task_ended: "its own",
@@ -84,7 +85,7 @@ const event: fc.Arbitrary<CallEvent> = fc.oneof(
     arbitrary: fc.constantFrom<CallEvent>(
       { type: "socket_closed" },
       { type: "stream_silent" },
-      { type: "start_refused" },
+      { type: "contract_broken" },
     ),
   },
   {

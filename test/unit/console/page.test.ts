@@ -33,7 +33,6 @@ describe("the page at /", () => {
     assert.match(html, /voice agents on the telephone/);
     assert.match(html, /Running<\/strong>, 0 calls now/);
     assert.match(html, /POST https:\/\/gw\.example\.com\/api\/v1\/telephony\/inbound\/run/);
-    assert.match(html, /npm run call/);
   });
 
   it("counts calls, one of them properly, and says when it shuts down", async () => {

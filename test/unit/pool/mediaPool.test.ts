@@ -201,6 +201,24 @@ describe("a call whose worker dies", { concurrency: true }, () => {
     assert.deepEqual(run.listener.reasons, ["worker_lost"]);
   });
 
+  it("is not blamed for workers that could not begin it", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "linecard-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const obstacle = join(folder, "obstacle");
+    writeFileSync(obstacle, "");
+    const module = new URL(`./moodyAgent.ts?obstacle=${encodeURIComponent(obstacle)}`, import.meta.url).href;
+    const { deaths, place } = await startPool(t, { agentModules: [module] });
+    const run = place("moody");
+    begin(run);
+    await until("worker after worker to fail it", () => deaths.length >= 3);
+    rmSync(obstacle);
+    await until("the call to be begun", () => run.placement.stream !== undefined);
+    assert.deepEqual(run.listener.reports, []);
+    run.placement.deliver(wire.stop());
+    await until("the call to end", () => run.listener.reports.length > 0);
+    assert.equal(run.listener.reasons[0], "caller_hung_up");
+  });
+
   it("that has been told to end is not placed again", async (t) => {
     const { place, kill, isFree } = await startPool(t);
     const runs = [place("test"), place("test")];
@@ -263,24 +281,6 @@ describe("workers that will not start", () => {
     await Promise.all([isEchoed(run, 5), isEchoed(other, 5)]);
     assert.equal(pool.isReady, true);
     assert.deepEqual([run.listener.reports, other.listener.reports], [[], []]);
-  });
-
-  it("for want of an agent are replaced, and no call is blamed for them", async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), "linecard-"));
-    t.after(() => rmSync(folder, { recursive: true }));
-    const obstacle = join(folder, "obstacle");
-    writeFileSync(obstacle, "");
-    const module = new URL(`./moodyAgent.ts?obstacle=${encodeURIComponent(obstacle)}`, import.meta.url).href;
-    const { deaths, place } = await startPool(t, { agentModules: [module] });
-    const run = place("moody");
-    begin(run);
-    await until("worker after worker to fail it", () => deaths.length >= 3);
-    rmSync(obstacle);
-    await until("the call to be begun", () => run.placement.stream !== undefined);
-    assert.deepEqual(run.listener.reports, []);
-    run.placement.deliver(wire.stop());
-    await until("the call to end", () => run.listener.reports.length > 0);
-    assert.equal(run.listener.reasons[0], "caller_hung_up");
   });
 });
 

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { loadAgentTypes } from "../../../../src/media/agents/registry.ts";
+import { agentSettings } from "../../../../src/media/agents/settings.ts";
+
+const TEST_AGENT = new URL("../../../support/testAgent.ts", import.meta.url).href;
+const HOUR_MS = 3_600_000;
+
+describe("the types of agent", () => {
+  it("are the built-in ones", async () => {
+    const types = await loadAgentTypes([]);
+    assert.ok(types.has("echo"));
+    for (const [name, { type }] of types) assert.equal(type, name);
+  });
+
+  it("are also those of the modules that are named", async () => {
+    const types = await loadAgentTypes([TEST_AGENT]);
+    const builtIn = await loadAgentTypes([]);
+    assert.deepEqual([...types.keys()], [...builtIn.keys(), "test"]);
+  });
+
+  it("cannot be loaded from a module that is not there", async () => {
+    await assert.rejects(loadAgentTypes([new URL("./nowhere.ts", import.meta.url).href]), {
+      code: "ERR_MODULE_NOT_FOUND",
+    });
+  });
+});
+
+describe("what all agents' settings have in common", () => {
+  const { parse } = agentSettings("any", {});
+
+  it("is how long a call may last: an hour by default, a day at most, 0 for no limit", () => {
+    const maxOf = (agent: Record<string, unknown>) => {
+      const read = parse({ type: "any", ...agent });
+      return "settings" in read ? read.settings.max_duration_ms : read.problems.map(({ path }) => path);
+    };
+    assert.equal(maxOf({}), HOUR_MS);
+    assert.equal(maxOf({ max_duration_ms: 0 }), 0);
+    assert.equal(maxOf({ max_duration_ms: 24 * HOUR_MS }), 24 * HOUR_MS);
+    for (const wrong of [24 * HOUR_MS + 1, -1, 1.5, "1000", null])
+      assert.deepEqual(maxOf({ max_duration_ms: wrong }), [["max_duration_ms"]]);
+  });
+
+  it("is that no field is taken that nobody knows", () => {
+    const read = parse({ type: "any", max_duration: 5 });
+    assert.ok("problems" in read);
+    assert.match(read.problems[0]!.message, /max_duration/);
+  });
+});

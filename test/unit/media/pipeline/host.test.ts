@@ -1,0 +1,253 @@
+// All the calls of one worker, in this thread: the test stands in for the front thread at the other end of the lane.
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { MessageChannel } from "node:worker_threads";
+import { WorkerCounts } from "../../../../src/lane/counts.ts";
+import { LaneEnd, RecordKind } from "../../../../src/lane/lane.ts";
+import { CallRemains } from "../../../../src/lane/remains.ts";
+import type { CallTicket, TaskReport } from "../../../../src/lane/ticket.ts";
+import { CallHost } from "../../../../src/media/pipeline/host.ts";
+import { ManualClock } from "../../../support/manualClock.ts";
+import { until } from "../../../support/until.ts";
+import { mediaMessage, message, STREAM_SID, startMessage, ticket } from "./surroundings.ts";
+
+const THROWING_AGENT = new URL("./throwingAgent.ts", import.meta.url).href;
+/** Ticks after the last call. */
+const LINGER = 100;
+const ECHO = { type: "echo", rate_hz: 8_000, max_duration_ms: 0 };
+const RESUMED = { streamSid: STREAM_SID, talkedMs: 0, remains: undefined };
+const NOTHING = new Uint8Array(0);
+
+function host(t: TestContext, agentModules: readonly string[] = [THROWING_AGENT]) {
+  const clock = new ManualClock();
+  const { port1, port2 } = new MessageChannel();
+  const received: { kind: RecordKind; slot: number; epoch: number; text: string }[] = [];
+  const front = new LaneEnd(port2, clock, (kind, slot, epoch, bytes) =>
+    received.push({ kind, slot, epoch, text: Buffer.from(bytes).toString() }),
+  );
+  t.after(() => {
+    front.close();
+    port1.close();
+  });
+  const counts = new WorkerCounts();
+  const heartbeat = new Int32Array(new SharedArrayBuffer(4));
+  const remains = new CallRemains({ slots: 10 });
+  const birth = { remains: remains.memory, agentModules };
+  const strays: string[] = [];
+  const calls = new CallHost(port1, birth, { counts, heartbeat }, clock, (error) => strays.push(error));
+  /** Hands over what was written, and lets the worker tick until it has answered. */
+  const exchange = async (ticks = 3) => {
+    front.flush();
+    await new Promise((turn) => setImmediate(turn)); // the lane delivers by event
+    clock.advance(ticks);
+    await new Promise((turn) => setImmediate(turn));
+    front.flush();
+  };
+  return {
+    calls,
+    clock,
+    counts,
+    strays,
+    heartbeat,
+    remains,
+    received,
+    front,
+    exchange,
+    /** Begins a call; resolves once its task has. */
+    async run(changes: Partial<CallTicket> = {}) {
+      const one = ticket(changes);
+      const task: { report?: TaskReport } = {};
+      const isReady = () =>
+        received.some(({ kind, epoch }) => kind === RecordKind.ready && epoch === one.epoch);
+      void calls.run(one).then((report) => {
+        task.report = report;
+      });
+      await until("the task to begin, or to end", async () => {
+        await exchange(1);
+        return isReady() || task.report !== undefined;
+      });
+      return {
+        task,
+        send(kind: RecordKind, bytes: Uint8Array = NOTHING, epoch = one.epoch): void {
+          front.write(kind, one.slot, epoch, bytes);
+        },
+      };
+    },
+  };
+}
+
+describe("a worker's host", () => {
+  it("says when a task has begun, runs it, and reports how it ended, behind its last frame", async (t) => {
+    const { run, received, exchange, counts } = host(t);
+    const { task, send } = await run({ agent: ECHO, slot: 3, epoch: 11 });
+    assert.deepEqual(received, [{ kind: RecordKind.ready, slot: 3, epoch: 11, text: "" }]);
+    send(RecordKind.control, startMessage());
+    send(RecordKind.media, mediaMessage(0, 0x20));
+    send(RecordKind.control, message("stop"));
+    await exchange();
+    assert.equal(task.report?.reason, "caller_hung_up");
+    assert.deepEqual(
+      received.slice(1).map(({ kind, slot, epoch }) => [kind, slot, epoch]),
+      [
+        [RecordKind.media, 3, 11],
+        [RecordKind.control, 3, 11], // its mark
+      ],
+    );
+    assert.equal(counts.get("framesSent"), 1);
+  });
+
+  it("ends a call whose socket is gone, and one that it is told to end", async (t) => {
+    const { run, exchange } = host(t);
+    const lost = await run({ agent: ECHO, slot: 1 });
+    const drained = await run({ agent: ECHO, slot: 2 });
+    lost.send(RecordKind.closed);
+    drained.send(RecordKind.end, new TextEncoder().encode("drained"));
+    await exchange();
+    assert.equal(lost.task.report?.reason, "media_lost");
+    assert.equal(drained.task.report?.reason, "drained");
+  });
+
+  it("gives a call no record of another placement of its slot", async (t) => {
+    const { run, exchange, counts } = host(t);
+    const { task, send } = await run({ agent: ECHO, epoch: 11 });
+    send(RecordKind.closed, NOTHING, 10);
+    send(RecordKind.closed, NOTHING, 12);
+    await exchange();
+    assert.equal(task.report, undefined);
+    send(RecordKind.control, startMessage());
+    send(RecordKind.media, mediaMessage(0, 0x20), 10);
+    await exchange();
+    assert.equal(counts.get("framesHeard"), 0);
+  });
+
+  it("leaves word that it has begun a call, before the call's own code runs", async (t) => {
+    const { run, remains } = host(t);
+    await run({ agent: { ...ECHO, type: "throwing", at: "create" } as never, slot: 4, epoch: 5 });
+    const nothing = { heardMs: 0, playheadMs: Number.NEGATIVE_INFINITY, resumeId: "" };
+    assert.deepEqual(remains.read(4, 5), nothing);
+    const left = { heardMs: 900, playheadMs: 77, resumeId: "session-1" };
+    await run({ agent: ECHO, slot: 4, epoch: 6, resumed: { ...RESUMED, remains: left } });
+    assert.deepEqual(remains.read(4, 6), left);
+  });
+
+  it("ticks while it has calls, and a little longer, and its heart beats as long", async (t) => {
+    const { run, clock, exchange, heartbeat } = host(t);
+    assert.equal(clock.running, 0);
+    const { send } = await run({ agent: ECHO });
+    assert.equal(clock.running, 1);
+    const beats = Atomics.load(heartbeat, 0);
+    clock.advance(50);
+    assert.equal(Atomics.load(heartbeat, 0), beats + 50);
+    send(RecordKind.closed);
+    await exchange();
+    clock.advance(LINGER - 10);
+    assert.equal(clock.running, 1);
+    clock.advance(10);
+    assert.equal(clock.running, 0);
+  });
+
+  it("sends a buffer home that comes after its last call", async (t) => {
+    const { run, clock, exchange, front } = host(t);
+    const { send } = await run({ agent: ECHO });
+    send(RecordKind.closed);
+    await exchange(2 * LINGER);
+    assert.equal(clock.running, 0);
+    send(RecordKind.media, mediaMessage(0, 0x20)); // written before the front thread knew
+    await exchange(2 * LINGER);
+    clock.advance(10_000);
+    assert.equal(front.depthMs, 0);
+    assert.equal(clock.running, 0);
+  });
+
+  it("keeps its heart beating while its first call waits for the equipment", async (t) => {
+    const gate = Promise.withResolvers<void>();
+    Object.assign(globalThis, { hostTestGate: gate.promise });
+    const slow = `data:text/javascript,await globalThis.hostTestGate; export default { type: "slow" };`;
+    const { calls, clock, heartbeat, exchange, received } = host(t, [slow]);
+    void calls.run(ticket({ agent: ECHO }));
+    for (let n = 1; n <= 5; n++) {
+      clock.advance(LINGER);
+      assert.equal(Atomics.load(heartbeat, 0), n * LINGER);
+    }
+    assert.deepEqual(received, []);
+    gate.resolve();
+    await until("the task to begin", async () => {
+      await exchange(1);
+      return received.length > 0;
+    });
+  });
+
+  it("runs no call when it has no equipment, and says so", async (t) => {
+    const { calls, clock } = host(t, ["data:text/javascript,throw new Error('no such agent')"]);
+    await assert.rejects(calls.run(ticket({ agent: ECHO })), /no such agent/);
+    clock.advance(2 * LINGER);
+    assert.equal(clock.running, 0);
+  });
+});
+
+describe("an exception in a call's code", () => {
+  const throwing = (at: string) => ({ agent: { type: "throwing", max_duration_ms: 0, at } });
+
+  for (const [at, changes] of [
+    ["create", {}],
+    ["started", {}],
+    ["started", { resumed: RESUMED }],
+    ["hear", {}],
+    ["dtmf", {}],
+  ] as const) {
+    const where = "resumed" in changes ? `${at}, after another worker's death` : at;
+    it(`thrown at ${where} ends that call and no other, and is counted`, async (t) => {
+      const { run, exchange, counts, received } = host(t);
+      const other = await run({ agent: ECHO, slot: 1, epoch: 100 });
+      const { task, send } = await run({ ...throwing(at), ...changes, slot: 2, epoch: 200 });
+      for (const [kind, bytes] of [
+        [RecordKind.control, startMessage()],
+        [RecordKind.media, mediaMessage(0, 0x20)],
+        [RecordKind.control, message("dtmf", { digit: "1" })],
+      ] as const) {
+        if (task.report === undefined) send(kind, bytes);
+        await exchange();
+      }
+      assert.equal(task.report?.reason, "call_error");
+      assert.match(task.report.error ?? "", new RegExp(`^Error: thrown at ${at}\n`));
+      assert.equal(counts.get("callErrors"), 1);
+      assert.equal(counts.get("strayErrors"), 0);
+      other.send(RecordKind.control, startMessage());
+      other.send(RecordKind.media, mediaMessage(0, 0x20));
+      await exchange();
+      assert.ok(received.some(({ kind, epoch }) => kind === RecordKind.media && epoch === 100));
+      assert.equal(other.task.report, undefined);
+    });
+  }
+
+  it("thrown at its very end changes nothing about how it ended, but is told", async (t) => {
+    const { run, exchange, clock, counts, strays } = host(t);
+    const { task, send } = await run(throwing("ended"));
+    send(RecordKind.control, startMessage());
+    send(RecordKind.control, message("stop"));
+    await exchange();
+    assert.equal(task.report?.reason, "caller_hung_up");
+    assert.equal(counts.get("callErrors"), 0);
+    assert.equal(counts.get("strayErrors"), 1);
+    assert.match(strays[0]!, /^Error: thrown at ended\n/);
+    clock.advance(2 * LINGER);
+    assert.equal(clock.running, 0);
+  });
+
+  it("by an agent that this worker does not have ends the call", async (t) => {
+    const { run } = host(t);
+    const { task } = await run({ agent: { type: "unheard_of", max_duration_ms: 0 } });
+    assert.equal(task.report?.reason, "call_error");
+    assert.match(task.report.error ?? "", /no agent type unheard_of/);
+  });
+
+  it("that nobody can be blamed for is counted as such, and told", (t) => {
+    const { calls, counts, strays } = host(t);
+    calls.uncaught(new Error("whose?"));
+    calls.uncaught("a reason that is no error");
+    assert.equal(counts.get("strayErrors"), 2);
+    assert.equal(counts.get("callErrors"), 0);
+    assert.match(strays[0]!, /^Error: whose\?\n/);
+    assert.equal(strays[1], "a reason that is no error");
+  });
+});
