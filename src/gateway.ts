@@ -13,7 +13,7 @@ import { REFUSALS } from "./domain/endings.ts";
 import { createFront, type Front } from "./front/server.ts";
 import type { HttpRequest, Route } from "./http/http.ts";
 import { createRouter } from "./http/router.ts";
-import { loadAgentTypes } from "./media/agents/registry.ts";
+import { loadAgentReaders } from "./media/agents/readers.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { metricsRoutes } from "./metrics/routes.ts";
 import { type DirectoryContents, RoutingSnapshot } from "./numbers/routing.ts";
@@ -71,7 +71,7 @@ export interface Gateway {
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { clock, log } = parts;
   const agentModules = parts.agentModules ?? [];
-  const agentTypes = await loadAgentTypes(agentModules);
+  const agentTypes = await loadAgentReaders(agentModules);
   const directory = { routing: new RoutingSnapshot(parts.contents, agentTypes) };
   const metrics = new Metrics(WEBHOOK_ANSWERS, STREAM_REFUSALS);
   let farewellsUntilMs = 0;

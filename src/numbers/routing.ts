@@ -2,7 +2,7 @@
 // and a change of configuration replaces the whole.
 import type { Refusal } from "../domain/endings.ts";
 import type { AccountSid, ConfigurationId, NumberId, WorkflowId } from "../domain/ids.ts";
-import type { AgentTypes } from "../media/agents/registry.ts";
+import type { AgentReaders } from "../media/agents/readers.ts";
 import { type AgentSettings, readDefinition, type Workflow } from "../workflows/workflow.ts";
 
 /** A Twilio account. */
@@ -49,7 +49,7 @@ export class RoutingSnapshot {
   readonly #tokens = new Map<AccountSid, string[]>();
   readonly #routes = new Map<string, Route>();
 
-  constructor(contents: DirectoryContents, types: AgentTypes) {
+  constructor(contents: DirectoryContents, types: AgentReaders) {
     const workflows = new Map(contents.workflows.map((workflow) => [workflow.id, workflow]));
     const accounts = new Map<ConfigurationId, AccountSid>();
     for (const { id, accountSid, authTokens } of contents.configurations) {
@@ -82,7 +82,7 @@ function routingKey(accountSid: AccountSid, address: string): string {
 function routeOf(
   number: PhoneNumber,
   workflows: ReadonlyMap<WorkflowId, Workflow>,
-  types: AgentTypes,
+  types: AgentReaders,
 ): Route {
   const refuse = (refusal: Refusal): Route => ({ numberId: number.id, refusal });
   if (!number.isActive) return refuse("number_inactive");

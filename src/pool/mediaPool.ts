@@ -1,6 +1,5 @@
 // The media workers and who has which call: placement, heartbeat, death, the end. A call is one Piscina task;
 // this folder is the only one that knows Piscina. It knows nothing of sockets, routing or records.
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import type { Clock, Stop } from "../domain/clock.ts";
@@ -23,6 +22,8 @@ const NEWCOMER_MS = 10_000;
 const SHORT_LOOKS_MAX = 10;
 /** The first workers have this long to say hello, or the start fails. */
 const BOOT_MS = 30_000;
+/** Piscina would load the worker by `require`, and Node 22 aborts the process when a thread is ended in that. */
+const WORKER_FLAGS = ["--no-experimental-require-module"];
 /** A worker that needs more than this is leaking; it dies and its calls move on. */
 const WORKER_HEAP_MB = 1_024;
 
@@ -56,6 +57,7 @@ export class MediaPool {
   readonly #placements = new Set<Placement>();
   readonly #retired = new Set<Piscina>();
   readonly #deadCounts = new WorkerCounts();
+  readonly #allUp = Promise.withResolvers<void>();
   #pool: Piscina;
   /** Being built, to take over from a pool that starts no more workers. */
   #successor: Piscina | undefined;
@@ -80,8 +82,11 @@ export class MediaPool {
   /** Starts the workers; resolves once every one has said hello. */
   static async start(options: MediaPoolOptions): Promise<MediaPool> {
     const pool = new MediaPool(options);
+    AbortSignal.timeout(BOOT_MS).addEventListener("abort", () =>
+      pool.#allUp.reject(new Error(`the media workers did not start within ${BOOT_MS} ms`)),
+    );
     try {
-      await pool.#allSaidHello();
+      await pool.#allUp.promise;
     } catch (error) {
       await pool.close();
       throw error;
@@ -157,6 +162,7 @@ export class MediaPool {
       atomics: "disabled", // with the default an idle worker's event loop stands still
       workerData: birth,
       env: {}, // agents' code runs in workers: the process's secrets stay out of them
+      execArgv: WORKER_FLAGS,
       resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
       loadBalancer: (task, workers) => {
         const placement = (task as unknown as Record<symbol, Placement>)[Piscina.queueOptionsSymbol]!;
@@ -171,7 +177,10 @@ export class MediaPool {
       if ("stray" in message) this.#options.observer.stray(message.stray);
       else this.#welcome(pool, message);
     });
-    pool.on("error", (error: Error) => this.#options.observer.stray(error.stack ?? error.message));
+    pool.on("error", (error: Error) => {
+      this.#options.observer.stray(error.stack ?? error.message);
+      this.#allUp.reject(error); // the first start fails by it
+    });
     return pool;
   }
 
@@ -181,6 +190,7 @@ export class MediaPool {
     const worker = new MediaWorker(hello, thread, this.#options.clock);
     this.#workers.set(hello.threadId, worker);
     thread.once("exit", () => this.#bury(worker));
+    if (this.#workers.size === this.#options.workers) this.#allUp.resolve();
     if (pool === this.#successor && this.#workersOf(pool).length === this.#options.workers)
       this.#succeed(pool);
   }
@@ -258,11 +268,6 @@ export class MediaPool {
     this.#retired.delete(pool);
     for (const worker of workers) worker.isDying = true;
     void pool.destroy();
-  }
-
-  async #allSaidHello(): Promise<void> {
-    const signal = AbortSignal.timeout(BOOT_MS);
-    while (this.#workers.size < this.#options.workers) await once(this.#pool, "message", { signal });
   }
 
   // Calls: run, lost, ended.

@@ -1,7 +1,7 @@
 // A workflow says which agent answers. This file reads its definition; who stores it is not its business.
 import type { WorkflowId } from "../domain/ids.ts";
 import type { FieldProblem } from "../media/agents/port.ts";
-import type { AgentTypes } from "../media/agents/registry.ts";
+import type { AgentReaders } from "../media/agents/readers.ts";
 
 export interface Workflow {
   readonly id: WorkflowId;
@@ -22,7 +22,7 @@ export interface AgentSettings {
 /** Reads a workflow's definition; problems name their field, as in `["agent", "rate_hz"]`. */
 export function readDefinition(
   definition: unknown,
-  types: AgentTypes,
+  types: AgentReaders,
 ): { readonly agent: AgentSettings } | { readonly problems: readonly FieldProblem[] } {
   const agent = isRecord(definition) ? definition.agent : undefined;
   if (!isRecord(agent))

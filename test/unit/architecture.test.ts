@@ -296,7 +296,7 @@ describe("the table of imports", () => {
     domain/a.ts                   node:assert/strict
     media/agents/echo/deep/a.ts   ../../port.ts
     media/agents/echo/deep/a.ts   ../echo.ts
-    media/agents/registry.ts      ./echo/echo.ts
+    media/agents/makers.ts        ./echo/echo.ts
     media/agents/echo/echo.ts     ws
     media/pipeline/a.ts           ../audio/g711.ts
     media/worker.ts               ./pipeline/call.ts
@@ -423,7 +423,7 @@ describe("the table of imports", () => {
         /imports what only running tells, but only media\/agents may/,
       );
     }
-    assert.deepEqual(about("media/agents/registry.ts", "await import(url)"), []);
+    assert.deepEqual(about("media/agents/extra.ts", "await import(url)"), []);
   });
 });
 

@@ -56,20 +56,28 @@ export interface Agent {
   ended(): void;
 }
 
-/** One kind of agent. The front thread reads its settings; a worker makes its agents. */
-export interface AgentType<Settings> {
+/** What the front thread knows of a kind of agent: how its settings are read. */
+export interface AgentReader<Settings> {
   /** As in a workflow's definition. */
   readonly type: string;
   /** Checks a definition's `agent` object, defaults filled in; a problem names its field. */
   parse(
     agent: Readonly<Record<string, unknown>>,
   ): { settings: Settings } | { problems: readonly FieldProblem[] };
+}
+
+/** What a worker knows of it: how one is made. In a module apart from the reader, whose checks no worker needs. */
+export interface AgentMaker<Settings> {
+  readonly type: string;
   /**
    * Begins to make the agent ready; called while Twilio is still being answered. The line may be used once
    * this has returned.
    */
   create(settings: Settings, line: Line, facts: CallFacts): Agent;
 }
+
+/** A kind of agent in one module, as operators add them. */
+export interface AgentType<Settings> extends AgentReader<Settings>, AgentMaker<Settings> {}
 
 export interface FieldProblem {
   /** Path inside the `agent` object, such as `["rate_hz"]`. */

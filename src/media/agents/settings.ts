@@ -1,6 +1,6 @@
 // What the settings of every agent have in common, and how a type's own are read beside them.
 import { z } from "zod";
-import type { AgentType } from "./port.ts";
+import type { AgentReader } from "./port.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -13,13 +13,13 @@ const common = {
     .default(HOUR_MS),
 };
 
-/** The settings of a type as `AgentType.parse` wants them: its own fields beside the common ones, and no others. */
+/** The settings of a type as `AgentReader.parse` wants them: its own fields beside the common ones, and no others. */
 export function agentSettings<Type extends string, Fields extends z.core.$ZodLooseShape>(
   type: Type,
   fields: Fields,
 ) {
   const schema = z.strictObject({ type: z.literal(type), ...common, ...fields });
-  const parse: AgentType<z.output<typeof schema>>["parse"] = (agent) => {
+  const parse: AgentReader<z.output<typeof schema>>["parse"] = (agent) => {
     const read = schema.safeParse(agent);
     if (read.success) return { settings: read.data };
     return {

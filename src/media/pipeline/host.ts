@@ -9,7 +9,7 @@ import type { WorkerCounts } from "../../lane/counts.ts";
 import { LaneEnd, RecordKind } from "../../lane/lane.ts";
 import { CallRemains } from "../../lane/remains.ts";
 import type { CallTicket, TaskReport, WorkerBirth } from "../../lane/ticket.ts";
-import { type AgentTypes, loadAgentTypes } from "../agents/registry.ts";
+import { type AgentMakers, loadAgentMakers } from "../agents/makers.ts";
 import { loadResamplers, type Resampler } from "../audio/resampler.ts";
 import { Call, type CallSurroundings } from "./call.ts";
 
@@ -21,7 +21,7 @@ const NOTHING = new Uint8Array(0);
 const utf8 = new TextDecoder();
 
 interface Equipment {
-  readonly agents: AgentTypes;
+  readonly agents: AgentMakers;
   readonly createResampler: (fromHz: number, toHz: number) => Resampler;
 }
 
@@ -100,7 +100,7 @@ export class CallHost {
 
   async #equip(birth: WorkerBirth): Promise<Equipment> {
     const [agents, createResampler] = await Promise.all([
-      loadAgentTypes(birth.agentModules),
+      loadAgentMakers(birth.agentModules),
       loadResamplers(),
     ]);
     return { agents, createResampler };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, it } from "node:test";
 import { GatewayError } from "../../../src/domain/errors.ts";
-import { loadAgentTypes } from "../../../src/media/agents/registry.ts";
+import { loadAgentReaders } from "../../../src/media/agents/readers.ts";
 import { demoAccount, demoAccountPath, firstContents } from "../../../src/numbers/firstStart.ts";
 import { RoutingSnapshot } from "../../../src/numbers/routing.ts";
 
@@ -95,7 +95,7 @@ describe("the first configuration", () => {
   it("routes the account's number, and no other, to echo", async () => {
     const account = demoAccount(newDatabase());
     const contents = firstContents(account, "Demo");
-    const routing = new RoutingSnapshot(contents, await loadAgentTypes([]));
+    const routing = new RoutingSnapshot(contents, await loadAgentReaders([]));
     const [configuration] = contents.configurations;
     assert.equal(configuration?.name, "Demo");
     assert.deepEqual(routing.tokensOf(configuration.accountSid), [account.authToken]);

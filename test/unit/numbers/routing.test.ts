@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { AccountSid, ConfigurationId, NumberId, WorkflowId } from "../../../src/domain/ids.ts";
-import { loadAgentTypes } from "../../../src/media/agents/registry.ts";
+import { loadAgentReaders } from "../../../src/media/agents/readers.ts";
 import { type DirectoryContents, type PhoneNumber, RoutingSnapshot } from "../../../src/numbers/routing.ts";
 import type { Workflow } from "../../../src/workflows/workflow.ts";
 
-const types = await loadAgentTypes([]);
+const types = await loadAgentReaders([]);
 const [ONE, TWO, STRANGER] = ["AC1", "AC2", "AC3"].map(AccountSid) as [AccountSid, AccountSid, AccountSid];
 const ADDRESS = "+12025550100";
 

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import type { WorkerCounts } from "../../../src/lane/counts.ts";
 import { MediaPool } from "../../../src/pool/mediaPool.ts";
@@ -266,6 +267,18 @@ describe("workers that will not start", () => {
     assert.equal(late.listener.moves, 0);
     late.placement.end("caller_hung_up");
     await isFree();
+  });
+
+  it("do not hold up the end", async (t) => {
+    const { pool, place } = await startPool(t, { workers: 6 });
+    const runs = Array.from({ length: 6 }, () => place());
+    const born = threads.length;
+    await Promise.all(runs.map(({ placement }) => placement.worker!.thread.terminate()));
+    const inTheirBirth = Math.random() * 500;
+    t.diagnostic(`closed ${inTheirBirth.toFixed(0)} ms into the birth of ${threads.length - born} threads`);
+    await delay(inTheirBirth); // any moment will do
+    await pool.close();
+    for (const { listener } of runs) assert.deepEqual(listener.reasons, ["drained"]);
   });
 
   it("keep no call from being answered once they do", async (t) => {

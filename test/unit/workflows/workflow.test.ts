@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { loadAgentTypes } from "../../../src/media/agents/registry.ts";
+import { loadAgentReaders } from "../../../src/media/agents/readers.ts";
 import { readDefinition } from "../../../src/workflows/workflow.ts";
 
-const types = await loadAgentTypes([]);
+const types = await loadAgentReaders([]);
 const read = (definition: unknown) => readDefinition(definition, types);
 const pathsOf = (definition: unknown): string[] => {
   const result = read(definition);

@@ -1,14 +1,7 @@
 // The agent that gives the caller their own voice back, through decode, resample to its rate, and back: for
 // tests, for load, and for the first call anyone makes.
-import { z } from "zod";
-import { AGENT_RATES_HZ } from "../../../domain/audio.ts";
-import type { Agent, AgentType, AudioFormat, Line } from "../port.ts";
-import { agentSettings } from "../settings.ts";
-
-const { schema, parse } = agentSettings("echo", {
-  rate_hz: z.literal(AGENT_RATES_HZ).default(16_000),
-});
-type EchoSettings = z.output<typeof schema>;
+import type { Agent, AgentMaker, AudioFormat, Line } from "../port.ts";
+import type { EchoSettings } from "./settings.ts";
 
 class Echo implements Agent {
   readonly hears: AudioFormat;
@@ -31,8 +24,7 @@ class Echo implements Agent {
   ended(): void {}
 }
 
-export const echo: AgentType<EchoSettings> = {
+export const echoMaker: AgentMaker<EchoSettings> = {
   type: "echo",
-  parse,
   create: (settings, line) => new Echo(settings, line),
 };

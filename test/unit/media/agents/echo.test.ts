@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AccountSid, CallSid, RunId } from "../../../../src/domain/ids.ts";
-import { echo } from "../../../../src/media/agents/echo/echo.ts";
+import { echoMaker } from "../../../../src/media/agents/echo/echo.ts";
+import { echoReader } from "../../../../src/media/agents/echo/settings.ts";
 import type { CallFacts, Line } from "../../../../src/media/agents/port.ts";
 
 const FACTS: CallFacts = {
@@ -47,7 +48,7 @@ class RecordingLine implements Line {
 }
 
 function settingsOf(agent: Record<string, unknown>) {
-  const read = echo.parse(agent);
+  const read = echoReader.parse(agent);
   assert.ok("settings" in read, JSON.stringify(read));
   return read.settings;
 }
@@ -55,7 +56,7 @@ function settingsOf(agent: Record<string, unknown>) {
 describe("the echo agent", () => {
   it("hears and speaks at the rate it was set to, 16 kHz by default", () => {
     const rateOf = (agent: Record<string, unknown>) => {
-      const { hears, speaks } = echo.create(settingsOf(agent), new RecordingLine(), FACTS);
+      const { hears, speaks } = echoMaker.create(settingsOf(agent), new RecordingLine(), FACTS);
       assert.deepEqual(hears, speaks);
       return hears.rateHz;
     };
@@ -66,7 +67,7 @@ describe("the echo agent", () => {
 
   it("says what it hears, at once, and nothing else", () => {
     const line = new RecordingLine();
-    const agent = echo.create(settingsOf({ type: "echo" }), line, FACTS);
+    const agent = echoMaker.create(settingsOf({ type: "echo" }), line, FACTS);
     agent.started();
     const frame = Int16Array.of(1, 2, 3);
     agent.hear(frame);
@@ -90,7 +91,7 @@ describe("the echo agent", () => {
       [{ type: "echo", volume: 11 }, []],
       [{ type: "parrot" }, ["type"]],
     ] as const) {
-      const read = echo.parse(agent);
+      const read = echoReader.parse(agent);
       assert.ok("problems" in read, JSON.stringify(agent));
       assert.deepEqual(
         read.problems.map((problem) => problem.path),

@@ -1,29 +1,33 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { loadAgentTypes } from "../../../../src/media/agents/registry.ts";
+import { loadAgentMakers } from "../../../../src/media/agents/makers.ts";
+import { loadAgentReaders } from "../../../../src/media/agents/readers.ts";
 import { agentSettings } from "../../../../src/media/agents/settings.ts";
 
 const TEST_AGENT = new URL("../../../support/testAgent.ts", import.meta.url).href;
 const HOUR_MS = 3_600_000;
 
 describe("the types of agent", () => {
-  it("are the built-in ones", async () => {
-    const types = await loadAgentTypes([]);
-    assert.ok(types.has("echo"));
-    for (const [name, { type }] of types) assert.equal(type, name);
+  it("can all be made that can be named", async () => {
+    const [makers, readers] = [await loadAgentMakers([]), await loadAgentReaders([])];
+    assert.ok(readers.has("echo"));
+    assert.deepEqual([...makers.keys()], [...readers.keys()]);
+    for (const [name, { type }] of [...makers, ...readers]) assert.equal(type, name);
   });
 
-  it("are also those of the modules that are named", async () => {
-    const types = await loadAgentTypes([TEST_AGENT]);
-    const builtIn = await loadAgentTypes([]);
-    assert.deepEqual([...types.keys()], [...builtIn.keys(), "test"]);
-  });
-
-  it("cannot be loaded from a module that is not there", async () => {
-    await assert.rejects(loadAgentTypes([new URL("./nowhere.ts", import.meta.url).href]), {
-      code: "ERR_MODULE_NOT_FOUND",
+  for (const load of [loadAgentReaders, loadAgentMakers]) {
+    it(`are also those of the modules that are named: ${load.name}`, async () => {
+      const types = await load([TEST_AGENT]);
+      const builtIn = await load([]);
+      assert.deepEqual([...types.keys()], [...builtIn.keys(), "test"]);
     });
-  });
+
+    it(`cannot be loaded from a module that is not there: ${load.name}`, async () => {
+      await assert.rejects(load([new URL("./nowhere.ts", import.meta.url).href]), {
+        code: "ERR_MODULE_NOT_FOUND",
+      });
+    });
+  }
 });
 
 describe("what all agents' settings have in common", () => {
