@@ -341,6 +341,19 @@ describe("the public base", () => {
     }
     assert.equal(read({ STREAM_BASE_URL: "ws://127.0.0.1:81" }).streamBase.streamHref, "ws://127.0.0.1:81");
     assert.match(problem({ STREAM_BASE_URL: "ws://node-1.example.com" }), /must begin with https/);
+    for (const path of ["/media", "/media/", "/media/gw"])
+      assert.match(
+        problem({ PUBLIC_BASE_URL: `https://gw.example.com${path}` }),
+        /begins with \/media/,
+        path,
+      );
+    assert.equal(read({ PUBLIC_BASE_URL: "https://gw.example.com/mediagw" }).publicBase.prefix, "/mediagw");
+    // Over ws no upgrade is signed: no way round a public base that is https.
+    for (const STREAM_BASE_URL of ["ws://127.0.0.1:81", "http://127.0.0.1:81"])
+      assert.match(
+        problem({ PUBLIC_BASE_URL: "https://gw.example.com", STREAM_BASE_URL }),
+        /STREAM_BASE_URL must begin with https:\/\/ or wss:\/\//,
+      );
   });
 
   it("has the real port once the system has chosen one", () => {

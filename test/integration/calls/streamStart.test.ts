@@ -240,4 +240,29 @@ describe("a stream with manners of its own", () => {
     await stream.hasPlayed(40);
     assert.equal((await call.hangUp()).how, "caller");
   });
+
+  it("is closed when it sends far more than a call has, before its start and after it", async () => {
+    const flood = (stream: TwinStream) => {
+      for (let n = 0; n < 3_000; n++) stream.send({ event: "noise" });
+    };
+    await isClosedFor("flood", "no_stream", async () => {
+      const { call, stream } = await connecting();
+      flood(stream);
+      return { call, stream };
+    });
+    await isClosedFor("flood", "protocol_error", async () => {
+      const { call, stream } = await started();
+      flood(stream);
+      return { call, stream };
+    });
+  });
+
+  it("may bring what piled up on its way: eight seconds of audio at once", async () => {
+    const { call, stream } = await started();
+    for (let chunk = 1; chunk <= 400; chunk++)
+      stream.send({ event: "media", ...media(chunk + 1, chunk), streamSid: stream.facts.streamSid });
+    await stream.hasPlayed(1_000);
+    assert.equal((await call.hangUp()).how, "caller");
+    assert.equal(outcomeOf(call), "caller_hung_up");
+  });
 });
