@@ -36,7 +36,7 @@ export interface TaskReport {
   readonly digits: number;
 }
 
-/** A worker's first words, sent while its module loads. */
+/** A worker's first words, once it has loaded all that calls need. */
 export interface WorkerHello {
   readonly hello: "media-worker";
   readonly threadId: number;

@@ -1,18 +1,25 @@
-// The Piscina entry: says hello with its end of the lane, and runs one task per call. Nothing else.
+// The Piscina entry: loads what calls need, says hello with its end of the lane, and runs one task per call.
 import assert from "node:assert/strict";
 import { MessageChannel, parentPort, threadId, workerData } from "node:worker_threads";
 import { systemClock } from "../domain/clock.ts";
 import { WorkerCounts } from "../lane/counts.ts";
+import { CallRemains } from "../lane/remains.ts";
 import type { CallTicket, TaskReport, WorkerBirth, WorkerHello, WorkerStray } from "../lane/ticket.ts";
-import { CallHost } from "./pipeline/host.ts";
+import { CallHost, loadEquipment } from "./pipeline/host.ts";
 
 assert(parentPort !== null, "this module runs in a worker thread");
 const front = parentPort;
+const { remains, agentModules } = workerData as WorkerBirth;
+const equipment = await loadEquipment(agentModules); // without it there is no hello, and no call comes here
+
 const { port1: ours, port2: theirs } = new MessageChannel();
-const counts = new WorkerCounts();
-const heartbeat = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+const shared = {
+  remains: new CallRemains(remains),
+  counts: new WorkerCounts(),
+  heartbeat: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
+};
 const tellStray = (stray: string) => front.postMessage({ stray } satisfies WorkerStray);
-const host = new CallHost(ours, workerData as WorkerBirth, { counts, heartbeat }, systemClock, tellStray);
+const host = new CallHost(ours, equipment, shared, systemClock, tellStray);
 for (const event of ["uncaughtException", "unhandledRejection"] as const)
   process.on(event, (error: unknown) => host.uncaught(error));
 
@@ -20,8 +27,8 @@ const hello: WorkerHello = {
   hello: "media-worker",
   threadId,
   port: theirs,
-  counts: counts.memory,
-  heartbeat: heartbeat.buffer,
+  counts: shared.counts.memory,
+  heartbeat: shared.heartbeat.buffer,
 };
 front.postMessage(hello, [theirs]);
 

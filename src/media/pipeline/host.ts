@@ -7,10 +7,10 @@ import type { EndReason } from "../../domain/endings.ts";
 import { assertNever } from "../../domain/errors.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import { LaneEnd, RecordKind } from "../../lane/lane.ts";
-import { CallRemains } from "../../lane/remains.ts";
-import type { CallTicket, TaskReport, WorkerBirth } from "../../lane/ticket.ts";
+import type { CallRemains } from "../../lane/remains.ts";
+import type { CallTicket, TaskReport } from "../../lane/ticket.ts";
 import { type AgentMakers, loadAgentMakers } from "../agents/makers.ts";
-import { loadResamplers, type Resampler } from "../audio/resampler.ts";
+import { loadResamplers, type MakeResampler } from "../audio/resampler.ts";
 import { Call, type CallSurroundings } from "./call.ts";
 
 const TICK_MS = 1;
@@ -20,9 +20,23 @@ const NEVER_BEGAN = { reason: "call_error", heardMs: 0, digits: 0 } as const;
 const NOTHING = new Uint8Array(0);
 const utf8 = new TextDecoder();
 
-interface Equipment {
+/** What calls need of the code that a worker has loaded. */
+export interface Equipment {
   readonly agents: AgentMakers;
-  readonly createResampler: (fromHz: number, toHz: number) => Resampler;
+  readonly createResampler: MakeResampler;
+}
+
+/** Loads it, once per worker. `agentModules` are URLs of modules with types of agent beside the built-in ones. */
+export async function loadEquipment(agentModules: readonly string[]): Promise<Equipment> {
+  const [agents, createResampler] = await Promise.all([loadAgentMakers(agentModules), loadResamplers()]);
+  return { agents, createResampler };
+}
+
+/** What a worker shares with the front thread. */
+export interface SharedMemory {
+  readonly remains: CallRemains;
+  readonly counts: WorkerCounts;
+  readonly heartbeat: Int32Array;
 }
 
 /** A task's place in the worker: found by slot for its records, by async context for its exceptions. */
@@ -38,48 +52,42 @@ export class CallHost {
   readonly #remains: CallRemains;
   readonly #clock: Clock;
   readonly #heartbeat: Int32Array;
+  readonly #equipment: Equipment;
   readonly #tellStray: (error: string) => void;
-  readonly #equipment: Promise<Equipment>;
   readonly #seats = new Map<number, Seat>();
   readonly #whose = new AsyncLocalStorage<Seat>();
-  /** Tasks that have come before the equipment was there. */
-  #waiting = 0;
   #stopTicking: Stop | undefined;
   #idleTicks = 0;
 
   /** `tellStray` hears of errors that no call is to be ended for. */
   constructor(
     port: MessagePort,
-    birth: WorkerBirth,
-    shared: { readonly counts: WorkerCounts; readonly heartbeat: Int32Array },
+    equipment: Equipment,
+    shared: SharedMemory,
     clock: Clock,
     tellStray: (error: string) => void,
   ) {
     this.#clock = clock;
+    this.#equipment = equipment;
     this.#tellStray = tellStray;
+    this.#remains = shared.remains;
     this.#counts = shared.counts;
     this.#heartbeat = shared.heartbeat;
-    this.#remains = new CallRemains(birth.remains);
     this.#lane = new LaneEnd(port, clock, (kind, slot, epoch, bytes) =>
       this.#receive(kind, slot, epoch, bytes),
     );
-    this.#equipment = this.#equip(birth);
-    // A worker that cannot be equipped says so with its first task; until then this rejection is expected.
-    this.#equipment.catch(() => {});
   }
 
-  /** Runs one call to its end. Rejects only when this worker cannot run calls at all. */
-  async run(ticket: CallTicket): Promise<TaskReport> {
-    this.#startTicking(); // the heart beats while the first call waits for the equipment, too
-    this.#waiting++;
-    const equipment = await this.#equipment.finally(() => this.#waiting--);
+  /** Runs one call to its end. Never rejects. */
+  run(ticket: CallTicket): Promise<TaskReport> {
     this.#lane.poll(); // what other calls were sent before this one came is done first: it may be deadly
     return new Promise((report) => {
       const seat: Seat = { ticket, report, call: undefined };
       this.#seats.set(ticket.slot, seat);
+      this.#startTicking();
       this.#begun(ticket);
       this.#within(seat, () => {
-        seat.call = new Call(ticket, this.#surroundings(seat, equipment));
+        seat.call = new Call(ticket, this.#surroundings(seat));
         this.#lane.write(RecordKind.ready, ticket.slot, ticket.epoch, NOTHING);
         seat.call.resume();
       });
@@ -98,15 +106,8 @@ export class CallHost {
     this.#remains.write(slot, epoch, left?.heardMs ?? 0, playheadMs, left?.resumeId ?? "");
   }
 
-  async #equip(birth: WorkerBirth): Promise<Equipment> {
-    const [agents, createResampler] = await Promise.all([
-      loadAgentMakers(birth.agentModules),
-      loadResamplers(),
-    ]);
-    return { agents, createResampler };
-  }
-
-  #surroundings(seat: Seat, { agents, createResampler }: Equipment): CallSurroundings {
+  #surroundings(seat: Seat): CallSurroundings {
+    const { agents, createResampler } = this.#equipment;
     return {
       lane: this.#lane,
       counts: this.#counts,
@@ -136,7 +137,7 @@ export class CallHost {
     const nowMs = this.#clock.nowMs();
     for (const seat of this.#seats.values()) this.#tickCall(seat, nowMs);
     this.#lane.flush();
-    this.#idleTicks = this.#seats.size + this.#waiting === 0 ? this.#idleTicks + 1 : 0;
+    this.#idleTicks = this.#seats.size === 0 ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks > LINGER_TICKS) {
       this.#stopTicking?.();
       this.#stopTicking = undefined;

@@ -202,24 +202,6 @@ describe("a call whose worker dies", { concurrency: true }, () => {
     assert.deepEqual(run.listener.reasons, ["worker_lost"]);
   });
 
-  it("is not blamed for workers that could not begin it", async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), "linecard-"));
-    t.after(() => rmSync(folder, { recursive: true }));
-    const obstacle = join(folder, "obstacle");
-    writeFileSync(obstacle, "");
-    const module = new URL(`./moodyAgent.ts?obstacle=${encodeURIComponent(obstacle)}`, import.meta.url).href;
-    const { deaths, place } = await startPool(t, { agentModules: [module] });
-    const run = place("moody");
-    begin(run);
-    await until("worker after worker to fail it", () => deaths.length >= 3);
-    rmSync(obstacle);
-    await until("the call to be begun", () => run.placement.stream !== undefined);
-    assert.deepEqual(run.listener.reports, []);
-    run.placement.deliver(wire.stop());
-    await until("the call to end", () => run.listener.reports.length > 0);
-    assert.equal(run.listener.reasons[0], "caller_hung_up");
-  });
-
   it("that has been told to end is not placed again", async (t) => {
     const { place, kill, isFree } = await startPool(t);
     const runs = [place("test"), place("test")];
@@ -267,6 +249,31 @@ describe("workers that will not start", () => {
     assert.equal(late.listener.moves, 0);
     late.placement.end("caller_hung_up");
     await isFree();
+  });
+
+  it("for want of an agent are asked for again and again, and calls wait for them", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "linecard-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const obstacle = join(folder, "obstacle");
+    const module = new URL(`./moodyAgent.ts?obstacle=${encodeURIComponent(obstacle)}`, import.meta.url).href;
+    const { pool, strays, place, kill } = await startPool(t, { workers: 1, agentModules: [module] });
+    const run = place();
+    begin(run);
+    await isEchoed(run, 0);
+    writeFileSync(obstacle, "");
+    await kill(run);
+    await until("a worker to fail, and one of the pool built anew", () => strays.length >= 2);
+    assert.match(strays[0]!, /this agent is in a mood/);
+    assert.equal(pool.isReady, false);
+    rmSync(obstacle);
+    await isEchoed(run, 5);
+    assert.deepEqual(run.listener.reports, []);
+    assert.equal(pool.isReady, true);
+  });
+
+  it("fail the start of the whole", async (t) => {
+    const module = new URL("./nowhere.ts", import.meta.url).href;
+    await assert.rejects(startPool(t, { agentModules: [module] }), { code: "ERR_MODULE_NOT_FOUND" });
   });
 
   it("do not hold up the end", async (t) => {

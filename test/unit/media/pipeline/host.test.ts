@@ -6,19 +6,19 @@ import { WorkerCounts } from "../../../../src/lane/counts.ts";
 import { LaneEnd, RecordKind } from "../../../../src/lane/lane.ts";
 import { CallRemains } from "../../../../src/lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../../../src/lane/ticket.ts";
-import { CallHost } from "../../../../src/media/pipeline/host.ts";
+import { CallHost, loadEquipment } from "../../../../src/media/pipeline/host.ts";
 import { ManualClock } from "../../../support/manualClock.ts";
 import { until } from "../../../support/until.ts";
 import { mediaMessage, message, STREAM_SID, startMessage, ticket } from "./surroundings.ts";
 
-const THROWING_AGENT = new URL("./throwingAgent.ts", import.meta.url).href;
+const equipment = await loadEquipment([new URL("./throwingAgent.ts", import.meta.url).href]);
 /** Ticks after the last call. */
 const LINGER = 100;
 const ECHO = { type: "echo", rate_hz: 8_000, max_duration_ms: 0 };
 const RESUMED = { streamSid: STREAM_SID, talkedMs: 0, remains: undefined };
 const NOTHING = new Uint8Array(0);
 
-function host(t: TestContext, agentModules: readonly string[] = [THROWING_AGENT]) {
+function host(t: TestContext) {
   const clock = new ManualClock();
   const { port1, port2 } = new MessageChannel();
   const received: { kind: RecordKind; slot: number; epoch: number; text: string }[] = [];
@@ -32,9 +32,9 @@ function host(t: TestContext, agentModules: readonly string[] = [THROWING_AGENT]
   const counts = new WorkerCounts();
   const heartbeat = new Int32Array(new SharedArrayBuffer(4));
   const remains = new CallRemains({ slots: 10 });
-  const birth = { remains: remains.memory, agentModules };
   const strays: string[] = [];
-  const calls = new CallHost(port1, birth, { counts, heartbeat }, clock, (error) => strays.push(error));
+  const shared = { remains, counts, heartbeat };
+  const calls = new CallHost(port1, equipment, shared, clock, (error) => strays.push(error));
   /** Hands over what was written, and lets the worker tick until it has answered. */
   const exchange = async (ticks = 3) => {
     front.flush();
@@ -156,31 +156,6 @@ describe("a worker's host", () => {
     await exchange(2 * LINGER);
     clock.advance(10_000);
     assert.equal(front.depthMs, 0);
-    assert.equal(clock.running, 0);
-  });
-
-  it("keeps its heart beating while its first call waits for the equipment", async (t) => {
-    const gate = Promise.withResolvers<void>();
-    Object.assign(globalThis, { hostTestGate: gate.promise });
-    const slow = `data:text/javascript,await globalThis.hostTestGate; export default { type: "slow" };`;
-    const { calls, clock, heartbeat, exchange, received } = host(t, [slow]);
-    void calls.run(ticket({ agent: ECHO }));
-    for (let n = 1; n <= 5; n++) {
-      clock.advance(LINGER);
-      assert.equal(Atomics.load(heartbeat, 0), n * LINGER);
-    }
-    assert.deepEqual(received, []);
-    gate.resolve();
-    await until("the task to begin", async () => {
-      await exchange(1);
-      return received.length > 0;
-    });
-  });
-
-  it("runs no call when it has no equipment, and says so", async (t) => {
-    const { calls, clock } = host(t, ["data:text/javascript,throw new Error('no such agent')"]);
-    await assert.rejects(calls.run(ticket({ agent: ECHO })), /no such agent/);
-    clock.advance(2 * LINGER);
     assert.equal(clock.running, 0);
   });
 });
