@@ -182,6 +182,27 @@ describe("a lane", () => {
     assert.deepEqual([...received.there[0]!.bytes], [1, 2, 3]);
   });
 
+  it("keeps its order when it is polled from inside a receiver", (t) => {
+    const { port1, port2 } = new MessageChannel();
+    const clock = new ManualClock();
+    const order: number[] = [];
+    const here = new LaneEnd(port1, clock, () => {});
+    const there: LaneEnd = new LaneEnd(port2, clock, (_kind, slot) => {
+      order.push(slot);
+      there.poll();
+    });
+    t.after(() => {
+      here.close();
+      there.close();
+    });
+    for (let slot = 0; slot < 9; slot++) {
+      here.write(RecordKind.control, slot, 1, payload(10, slot));
+      if (slot % 3 === 2) here.flush();
+    }
+    there.poll();
+    assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
   it("hands over once per flush, and nothing when nothing was written", async (t) => {
     const { here, there, received } = lane(t);
     const batches: unknown[] = [];

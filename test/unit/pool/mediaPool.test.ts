@@ -109,7 +109,7 @@ describe("a media pool", { concurrency: true }, () => {
   });
 
   it("ends every call when it is closed, once, and holds nothing", async (t) => {
-    const { pool, place } = await startPool(t);
+    const { pool, place } = await startPool(t, { workers: 1 });
     const runs = [place(), place(), place()];
     begin(runs[0]!);
     await isEchoed(runs[0]!, 0);
@@ -121,7 +121,7 @@ describe("a media pool", { concurrency: true }, () => {
   });
 
   it("ticks while there are calls, and not for long after", async (t) => {
-    const { pool, place, isFree } = await startPool(t);
+    const { pool, place, isFree } = await startPool(t, { workers: 1 });
     assert.equal(pool.state().isTicking, false);
     const run = place();
     assert.equal(pool.state().isTicking, true);
@@ -132,13 +132,13 @@ describe("a media pool", { concurrency: true }, () => {
   });
 
   it("refuses more calls than it has slots for", async (t) => {
-    const { place } = await startPool(t);
+    const { place } = await startPool(t, { workers: 1 });
     for (let n = 0; n < 50; n++) place();
     assert.throws(() => place(), /more calls were admitted than there are slots/);
   });
 
   it("keeps the counts of the dead", async (t) => {
-    const { pool, place, kill, isUp } = await startPool(t);
+    const { pool, place, kill, isUp } = await startPool(t, { workers: 1 });
     const run = place();
     begin(run);
     await isEchoed(run, 0);
@@ -277,11 +277,11 @@ describe("workers that will not start", () => {
   });
 
   it("do not hold up the end", async (t) => {
-    const { pool, place } = await startPool(t, { workers: 6 });
-    const runs = Array.from({ length: 6 }, () => place());
+    const { pool, place } = await startPool(t, { workers: 3 });
+    const runs = Array.from({ length: 3 }, () => place());
     const born = threads.length;
     await Promise.all(runs.map(({ placement }) => placement.worker!.thread.terminate()));
-    const inTheirBirth = Math.random() * 500;
+    const inTheirBirth = Math.random() * 300;
     t.diagnostic(`closed ${inTheirBirth.toFixed(0)} ms into the birth of ${threads.length - born} threads`);
     await delay(inTheirBirth); // any moment will do
     await pool.close();
