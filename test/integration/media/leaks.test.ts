@@ -224,9 +224,12 @@ describe("after a thousand calls of all kinds", () => {
     await run(KINDS, 2 * KINDS.length);
     const before = await workersHold();
     const startedMs = performance.now();
+    const usage = process.cpuUsage();
     const ended = await run(KINDS, CALLS - STRANDED_CALLS);
     const stranded = await run(STRANDED, STRANDED_CALLS);
-    const tookMs = performance.now() - startedMs;
+    const tookS = (performance.now() - startedMs) / 1_000;
+    const { user, system } = process.cpuUsage(usage);
+    const cpuS = (user + system) / 1e6; // the clock on the wall also counts what else the machine does
     await until("only the stranded to be left", () => gateway.calls.size === STRANDED_CALLS);
     for (let passed = 0; passed < 3 && gateway.calls.size > 0; passed++) await clock.advance(11_000);
     await Promise.all(stranded.map(({ call }) => call.abandon()));
@@ -235,9 +238,8 @@ describe("after a thousand calls of all kinds", () => {
 
     const after = await workersHold();
     const grownKb = (after - before) / 1_024;
-    t.diagnostic(
-      `${CALLS} calls in ${(tookMs / 1_000).toFixed(1)} s; the workers grew by ${grownKb.toFixed(0)} KB`,
-    );
+    t.diagnostic(`${CALLS} calls in ${tookS.toFixed(1)} s, with ${cpuS.toFixed(1)} s of CPU`);
+    t.diagnostic(`the workers grew by ${grownKb.toFixed(0)} KB`);
     for (const { call, outcome } of [...ended, ...stranded]) {
       if (outcome === undefined) assert.equal(endings.has(call.sid), false);
       else {
@@ -246,7 +248,7 @@ describe("after a thousand calls of all kinds", () => {
       }
     }
     assert.equal(ended.length + stranded.length, CALLS);
-    assert.ok(tookMs < 60_000);
+    assert.ok(cpuS < 4 * 15, `${cpuS} s of CPU`);
     assert.ok(grownKb < 4 * CALLS, `${grownKb} KB are more than 4 for each call`);
   });
 });
