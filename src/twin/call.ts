@@ -1,54 +1,19 @@
-// One inbound call as Twilio conducts it: asks the webhook, obeys the TwiML, connects the stream, asks the action
-// what comes next. What is said on the stream is not its business.
+// One call as Twilio conducts it: asks the webhook, obeys the TwiML, connects the stream, asks the action what comes
+// next. Inbound calls and those placed by REST differ in their parameters and in who answers. What is said on the
+// stream is not its business.
 import { randomUUID } from "node:crypto";
 import { Addresses } from "./addresses.ts";
-import { type Ticker, WAIT_MS, Waits } from "./clock.ts";
+import { WAIT_MS, Waits } from "./clock.ts";
 import type { Complaint, ComplaintCode } from "./complaints.ts";
-import { type CallStatus, inboundParams } from "./params.ts";
-import type { StreamEnd } from "./socket.ts";
-import { type StreamOptions, TwinStream } from "./stream.ts";
+import { breakage, connectStream, streamUrl } from "./connection.ts";
+import type { CallEnd, DialOptions, PlacedOptions, Redirection } from "./dial.ts";
+import { type Document, type DocumentFault, readDocument, readTwiml } from "./documents.ts";
+import { type CallStatus, inboundParams, lengthParams, outboundParams, rfc2822 } from "./params.ts";
+import type { StreamOptions, TwinStream } from "./stream.ts";
+import { Requests, type Switchboard } from "./switchboard.ts";
 import { Timeline } from "./timeline.ts";
-import { type HttpMethod, parseTwiml, type StreamNoun, TwimlError, type Verb } from "./twiml.ts";
-import { type Signing, sendWebhook, TWIML_MAX_BYTES, type WebhookAnswer, WebhookError } from "./webhook.ts";
-
-export interface Account {
-  readonly accountSid: string;
-  readonly authToken: string;
-}
-
-/** What calls need of the twin they belong to. */
-export interface Switchboard {
-  readonly account: Account;
-  readonly addresses: Addresses;
-  readonly ticker: Ticker;
-  /** A new id of Twilio's form: the prefix and 32 hex digits. */
-  newSid(prefix: "CA" | "MZ"): string;
-  /** Between 60 and 200, as Twilio's are. */
-  firstTimestampMs(): number;
-}
-
-export interface DialOptions {
-  /** The number that is called. */
-  readonly to: string;
-  readonly from?: string;
-  readonly callSid?: string;
-  /** Parameters of the webhook, on top of Twilio's or in place of them. */
-  readonly params?: Readonly<Record<string, string>>;
-  readonly signing?: Signing;
-  /** The number's VoiceUrl; by default the gateway's inbound webhook under the public base. */
-  readonly voiceUrl?: string;
-  readonly voiceMethod?: HttpMethod;
-  /** False: the action is not requested after the caller hung up. */
-  readonly actionAfterHangUp?: boolean;
-}
-
-export interface CallEnd {
-  /** Who ended it: "refused" before it was answered, "failed" because something broke. */
-  readonly how: "caller" | "agent" | "refused" | "failed";
-  readonly status: CallStatus;
-  /** What broke or why it was refused; empty where nothing is to be said. */
-  readonly reason: string;
-}
+import type { HttpMethod, StreamNoun, Verb } from "./twiml.ts";
+import { type Signing, type WebhookAnswer, WebhookError } from "./webhook.ts";
 
 /** The gateway's webhook for inbound calls. */
 export const VOICE_PATH = "/api/v1/telephony/inbound/run";
@@ -56,15 +21,6 @@ export const VOICE_PATH = "/api/v1/telephony/inbound/run";
 export const CALLER = "+14155550142";
 /** After this many documents Twilio sees a loop. */
 const DOCUMENTS_MAX = 10;
-/** RFC 6455 section 7.4.1: what a stream was opened for is done. */
-const NORMAL_CLOSE = 1000;
-const TWIML_TYPES = ["text/xml", "application/xml", "text/html"];
-
-/** A document's verbs, and the address that relative ones in it are relative to. */
-interface Document {
-  readonly verbs: readonly Verb[];
-  readonly url: string;
-}
 
 export class TwinCall {
   readonly sid: string;
@@ -73,40 +29,56 @@ export class TwinCall {
   readonly timeline: Timeline;
   /** Resolves when the call is over; never rejects. */
   readonly ended: Promise<CallEnd>;
+  /** Resolves when the call is answered; stays pending when it never is. */
+  readonly answered: Promise<void>;
   /** The webhook's answer; undefined before it, and when none came. */
   webhook: WebhookAnswer | undefined;
   /** The call's stream, as soon as the TwiML connects one. */
   stream: TwinStream | undefined;
+  /** Called for each stream as the TwiML connects it. */
+  onStream: (stream: TwinStream) => void = () => {};
 
   readonly #switchboard: Switchboard;
-  readonly #options: DialOptions;
+  readonly #options: DialOptions & Partial<PlacedOptions>;
   readonly #voiceUrl: string;
   readonly #idempotencyToken = randomUUID();
   readonly #waits: Waits;
+  readonly #requests: Requests;
   readonly #settle: (end: CallEnd) => void;
-  /** Requests that have not been answered yet. */
-  readonly #inFlight = new Set<Promise<WebhookAnswer>>();
+  readonly #pickedUp: () => void;
   #document: Document | undefined;
   #streamOptions: StreamOptions = {};
+  #isObeying = false;
   #end: CallEnd | undefined;
   #answeredMs: number | undefined;
-  #hungUp = false;
+  /** How the call will have ended once what is going on has stopped: someone hung up. */
+  #leaving: Pick<CallEnd, "how" | "reason"> | undefined;
+  #redirection: Redirection | undefined;
   /** The first thing that broke. */
   #broken: string | undefined;
 
-  constructor(switchboard: Switchboard, options: DialOptions) {
+  constructor(
+    switchboard: Switchboard,
+    options: DialOptions | PlacedOptions,
+    direction: "inbound" | "outbound-api" = "inbound",
+  ) {
     const { accountSid } = switchboard.account;
     this.#switchboard = switchboard;
     this.#options = options;
     this.#voiceUrl = options.voiceUrl ?? switchboard.addresses.publicBase + VOICE_PATH;
     this.sid = options.callSid ?? switchboard.newSid("CA");
     const facts = { accountSid, callSid: this.sid, from: options.from ?? CALLER, to: options.to };
-    this.params = { ...inboundParams(facts), ...options.params };
+    const standard = direction === "inbound" ? inboundParams(facts) : outboundParams(facts);
+    this.params = { ...standard, ...options.params };
     this.timeline = new Timeline(switchboard.ticker.clock);
     this.#waits = new Waits(switchboard.ticker);
-    const { promise, resolve } = Promise.withResolvers<CallEnd>();
-    this.ended = promise;
-    this.#settle = resolve;
+    this.#requests = new Requests(switchboard, this.sid);
+    const ended = Promise.withResolvers<CallEnd>();
+    this.ended = ended.promise;
+    this.#settle = ended.resolve;
+    const answered = Promise.withResolvers<void>();
+    this.answered = answered.promise;
+    this.#pickedUp = answered.resolve;
   }
 
   /** Twilio's complaints about this call and its streams. */
@@ -124,20 +96,30 @@ export class TwinCall {
     return this.#end;
   }
 
-  /** Sends the webhook and reads the TwiML, which is obeyed only once the call is answered. */
-  async ring(): Promise<void> {
-    const { voiceMethod = "POST", signing = "valid" } = this.#options;
-    const sentMs = this.timeline.nowMs();
-    const answer = await this.#ask(this.#voiceUrl, voiceMethod, this.params, signing);
-    this.webhook = answer;
-    const tookMs = this.timeline.nowMs() - sentMs;
-    this.timeline.add({ kind: "webhook", to: this.#voiceUrl, status: answer?.status ?? 0, tookMs });
-    this.#document = this.#read(answer, this.#voiceUrl);
+  /** When it was answered, on its own axis. */
+  get answeredMs(): number | undefined {
+    return this.#answeredMs;
+  }
+
+  /** Sends the webhook and reads the TwiML, which is obeyed only once the call is answered. `params` come on top. */
+  async ring(params: Readonly<Record<string, string>> = {}): Promise<void> {
+    const { twiml, voiceMethod = "POST", signing = "valid" } = this.#options;
+    if (twiml === undefined) {
+      this.#document = await this.#fetch(
+        "webhook",
+        this.#voiceUrl,
+        voiceMethod,
+        { ...this.params, ...params },
+        signing,
+      );
+    } else {
+      this.#document = this.#taken(readTwiml(twiml, this.#switchboard.addresses.publicBase));
+    }
     if (this.#document !== undefined) return;
-    const status = answer?.status ?? 0;
-    if (status >= 400 && status < 500)
-      this.#over("refused", "failed", `the webhook was answered with ${status}`);
-    else this.#over("failed", "failed");
+    const status = this.webhook?.status ?? 0;
+    const isRefused = status >= 400 && status < 500;
+    if (isRefused) this.#over("refused", this.#failure, `the webhook was answered with ${status}`);
+    else this.#over("failed", this.#failure);
   }
 
   /** Begins to obey the TwiML; resolves when the stream has begun, and rejects if the call ends without one. */
@@ -148,42 +130,68 @@ export class TwinCall {
     return stream;
   }
 
+  /** The call is answered; what was answered is obeyed later, by `answer`. */
+  pickUp(): void {
+    if (this.#answeredMs !== undefined || this.#end !== undefined) return;
+    this.#answeredMs = this.timeline.nowMs();
+    this.#pickedUp();
+  }
+
   /** Begins to obey the TwiML. `options` are those of the streams it connects. */
   answer(options: StreamOptions = {}): void {
-    if (this.#document === undefined || this.#answeredMs !== undefined) return;
-    this.#answeredMs = this.timeline.nowMs();
+    if (this.#document === undefined || this.#isObeying) return;
+    this.#isObeying = true;
     this.#streamOptions = options;
+    if (!willReject(this.#document)) this.pickUp();
     void this.#obey(this.#document);
   }
 
   /** The caller hangs up; resolves when the call is over, the action included. */
   hangUp(): Promise<CallEnd> {
-    if (this.#hungUp) return this.ended;
-    this.#hungUp = true;
+    return this.#leave({ how: "caller", reason: "" }, "canceled");
+  }
+
+  /** Twilio ends the call because it was told to by REST, or because a limit was reached, which is the reason. */
+  finish(reason = ""): Promise<CallEnd> {
+    return this.#leave({ how: reason === "" ? "agent" : "failed", reason }, "canceled");
+  }
+
+  /** The call ends before anyone answered it, in this way. */
+  refuse(status: CallStatus, reason: string): void {
+    this.#over("refused", status, reason);
+  }
+
+  /** Other TwiML takes the place of what is being obeyed, and ends its stream. */
+  redirect(redirection: Redirection): void {
+    this.#redirection = redirection;
     this.#waits.check();
-    if (this.#answeredMs === undefined) this.#over("caller", "canceled");
     void this.stream?.stop();
-    return this.ended;
   }
 
   /** Sends the same webhook again, as Twilio does after a failed connection; the answer is not obeyed. */
   repeatWebhook(): Promise<WebhookAnswer> {
-    return this.#send(this.#voiceUrl, this.#options.voiceMethod ?? "POST", this.params, "valid");
+    const idempotencyToken = this.#idempotencyToken;
+    return this.#requests.send(this.#voiceUrl, this.#options.voiceMethod ?? "POST", this.params, {
+      idempotencyToken,
+    });
   }
 
   /** Posts the number's StatusCallback with the call's terminal status, or with another. */
-  reportStatus(url: string, status: CallStatus = this.#end?.status ?? "completed"): Promise<WebhookAnswer> {
-    const seconds = Math.ceil((this.timeline.nowMs() - (this.#answeredMs ?? this.timeline.nowMs())) / 1_000);
+  reportStatus(
+    url: string,
+    status: CallStatus = this.#end?.status ?? "completed",
+    method: HttpMethod = "POST",
+  ): Promise<WebhookAnswer> {
+    const nowMs = this.timeline.nowMs();
     const params = {
       ...this.params,
       CallStatus: status,
-      Timestamp: new Date(this.#switchboard.ticker.clock.wallMs()).toUTCString(),
+      Timestamp: rfc2822(this.#switchboard.ticker.clock.wallMs()),
       CallbackSource: "call-progress-events",
       SequenceNumber: "0",
-      Duration: String(Math.ceil(seconds / 60)),
-      CallDuration: String(seconds),
+      ...lengthParams(nowMs - (this.#answeredMs ?? nowMs)),
     };
-    return this.#send(url, "POST", params, "valid");
+    return this.#requests.send(url, method, params);
   }
 
   /** Ends the call as failed and cuts its stream; resolves when nothing of it goes on. */
@@ -194,8 +202,18 @@ export class TwinCall {
   }
 
   /** Resolves when everything requested so far, stream status callbacks included, has been answered or given up. */
-  async settled(): Promise<void> {
-    while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight);
+  settled(): Promise<void> {
+    return this.#requests.settled();
+  }
+
+  #leave(leaving: Pick<CallEnd, "how" | "reason">, unanswered: CallStatus): Promise<CallEnd> {
+    if (this.#leaving !== undefined) return this.ended;
+    this.#leaving = leaving;
+    this.#waits.check();
+    if (this.#answeredMs === undefined) this.#over(leaving.how, unanswered, leaving.reason);
+    else if (!this.#isObeying) this.#over(leaving.how, "completed", leaving.reason);
+    void this.stream?.stop();
+    return this.ended;
   }
 
   async #obey(first: Document): Promise<void> {
@@ -205,19 +223,20 @@ export class TwinCall {
         this.#complain(11215);
         break;
       }
-      document = await this.#obeyDocument(document, documents === 1);
+      document = (await this.#obeyDocument(document, documents === 1)) ?? (await this.#redirected());
     }
-    if (this.#hungUp) this.#over("caller", "completed");
+    if (this.#leaving !== undefined) this.#over(this.#leaving.how, "completed", this.#leaving.reason);
     else this.#over(this.#broken === undefined ? "agent" : "failed", "completed");
   }
 
-  /** The document that comes next; undefined when the call is over. */
-  async #obeyDocument({ verbs, url }: Document, isFirst: boolean): Promise<Document | undefined> {
-    for (const [index, verb] of verbs.entries()) {
-      if (this.#hungUp || this.#end !== undefined) return undefined;
+  /** The document that comes next; undefined when the call is over or was redirected. */
+  async #obeyDocument(document: Document, isFirst: boolean): Promise<Document | undefined> {
+    const { verbs, url } = document;
+    for (const verb of verbs) {
+      if (this.#mustStop()) return undefined;
       switch (verb.verb) {
         case "Reject":
-          if (isFirst && index === 0) {
+          if (isFirst && willReject(document) && this.#answeredMs === undefined) {
             this.#over("refused", verb.reason === "busy" ? "busy" : "no-answer", verb.reason);
           }
           return undefined;
@@ -230,10 +249,10 @@ export class TwinCall {
           await this.#pause(verb.lengthS * 1_000);
           break;
         case "Redirect":
-          return this.#fetch(Addresses.resolve(verb.url, url), verb.method, "in-progress");
+          return this.#ask(Addresses.resolve(verb.url, url), verb.method, "in-progress");
         case "Connect": {
           await this.#connectStream(verb.stream, url);
-          if (verb.action === undefined) break;
+          if (verb.action === undefined || this.#redirection !== undefined) break;
           return this.#follow(Addresses.resolve(verb.action, url), verb.method);
         }
       }
@@ -241,143 +260,86 @@ export class TwinCall {
     return undefined;
   }
 
+  #mustStop(): boolean {
+    return this.#leaving !== undefined || this.#end !== undefined || this.#redirection !== undefined;
+  }
+
+  /** The document that REST has put in place of the last one. */
+  async #redirected(): Promise<Document | undefined> {
+    const redirection = this.#redirection;
+    this.#redirection = undefined;
+    if (redirection === undefined || this.#leaving !== undefined || this.#end !== undefined) return undefined;
+    if ("url" in redirection) return this.#ask(redirection.url, redirection.method, "in-progress");
+    return this.#taken(readTwiml(redirection.twiml, this.#voiceUrl));
+  }
+
   /** The action of a Connect that is over. */
   async #follow(url: string, method: HttpMethod): Promise<Document | undefined> {
     if (this.#end !== undefined) return undefined;
-    if (!this.#hungUp) return this.#fetch(url, method, "in-progress");
-    if (this.#options.actionAfterHangUp ?? true) await this.#fetch(url, method, "completed");
+    if (this.#leaving === undefined) return this.#ask(url, method, "in-progress");
+    if (this.#options.actionAfterHangUp ?? true) await this.#ask(url, method, "completed");
     return undefined;
   }
 
-  async #fetch(url: string, method: HttpMethod, callStatus: CallStatus): Promise<Document | undefined> {
-    const sentMs = this.timeline.nowMs();
-    const answer = await this.#ask(url, method, { ...this.params, CallStatus: callStatus });
-    const tookMs = this.timeline.nowMs() - sentMs;
-    this.timeline.add({ kind: "action", callStatus, status: answer?.status ?? 0, tookMs });
-    return this.#read(answer, url);
+  #ask(url: string, method: HttpMethod, callStatus: CallStatus): Promise<Document | undefined> {
+    return this.#fetch("action", url, method, { ...this.params, CallStatus: callStatus });
   }
 
-  async #connectStream(noun: StreamNoun, documentUrl: string): Promise<StreamEnd | undefined> {
-    const { account, addresses, ticker } = this.#switchboard;
-    const publicUrl = this.#streamUrl(noun, documentUrl);
-    if (publicUrl === undefined) return undefined;
-    const facts = {
-      ...account,
-      callSid: this.sid,
-      streamSid: this.#switchboard.newSid("MZ"),
-      publicUrl,
-      dialUrl: addresses.dialable(publicUrl),
-      parameters: noun.parameters,
-      firstTimestampMs: this.#switchboard.firstTimestampMs(),
-    };
-    const report = (event: string, complaint?: Complaint) =>
-      this.#report(noun, documentUrl, facts.streamSid, event, complaint);
-    const stream = new TwinStream(facts, this.timeline, ticker, this.#streamOptions, (complaint) =>
-      report("stream-error", complaint),
-    );
+  async #connectStream(noun: StreamNoun, documentUrl: string): Promise<void> {
+    const publicUrl = streamUrl(noun, documentUrl);
+    if (typeof publicUrl !== "string") return this.#complain(publicUrl.code, publicUrl.detail);
+    const { sid, timeline } = this;
+    const call = { sid, timeline, requests: this.#requests, switchboard: this.#switchboard };
+    const stream = connectStream(call, noun, publicUrl, documentUrl, this.#streamOptions);
     this.stream = stream;
     this.#waits.check();
-    stream.opened.then(
-      () => report("stream-started"),
-      () => {},
-    );
-    const end = await stream.ended;
-    if (end.opened) report("stream-stopped");
-    if (!end.opened || end.by === "network") this.#broken ??= end.reason || "the stream's connection broke";
-    else if (end.by === "gateway" && end.code !== NORMAL_CLOSE)
-      this.#broken ??= `the gateway closed the stream with code ${end.code}`;
-    return end;
+    this.onStream(stream);
+    this.#broken ??= breakage(await stream.ended);
   }
 
-  /** The address to sign and connect to; undefined when Twilio would not try. */
-  #streamUrl(noun: StreamNoun, documentUrl: string): string | undefined {
-    const base = documentUrl.replace(/^http/, "ws");
-    const url = URL.canParse(noun.url, base) ? Addresses.resolve(noun.url, base) : undefined;
-    if (url === undefined) return this.#complain(31923, noun.url);
-    if (noun.track !== "inbound_track") return this.#complain(31941, noun.track);
-    // Plain ws is for a gateway that is itself reached by plain http, on this machine.
-    const isExpected = url.startsWith("wss://") || (url.startsWith("ws://") && base.startsWith("ws://"));
-    if (!isExpected) return this.#complain(31922, url);
-    return url.replace(/\?.*$/s, ""); // Twilio drops the query without a word
-  }
-
-  #report(
-    noun: StreamNoun,
-    documentUrl: string,
-    streamSid: string,
-    event: string,
-    complaint?: Complaint,
-  ): void {
-    if (noun.statusCallback === undefined) return;
-    const url = Addresses.resolve(noun.statusCallback, documentUrl);
-    const params = {
-      AccountSid: this.#switchboard.account.accountSid,
-      CallSid: this.sid,
-      StreamSid: streamSid,
-      StreamName: noun.name ?? streamSid,
-      StreamEvent: event,
-      ...(complaint && { StreamError: `${complaint.code} - ${complaint.text}` }),
-      Timestamp: new Date(this.#switchboard.ticker.clock.wallMs()).toISOString(),
-    };
-    this.#send(url, noun.statusCallbackMethod, params, "valid").then(
-      ({ status }) => {
-        if (status < 200 || status > 299) this.timeline.complain(15003, `${event}: ${status}`);
-      },
-      (error: WebhookError) => this.timeline.complain(15003, `${event}: ${error.message}`),
-    );
-  }
-
-  /** Sends what the call can't go on without; undefined when no answer came, which breaks the call. */
-  async #ask(
+  /** A document, from the fallback where the first can't be had; undefined when there is none, which breaks the call. */
+  async #fetch(
+    kind: "webhook" | "action",
     url: string,
     method: HttpMethod,
     params: Readonly<Record<string, string>>,
     signing: Signing = "valid",
-  ): Promise<WebhookAnswer | undefined> {
-    try {
-      return await this.#send(url, method, params, signing);
-    } catch (error) {
-      if (!(error instanceof WebhookError)) throw error;
-      return this.#complain(11205, error.message);
-    }
+  ): Promise<Document | undefined> {
+    const document = await this.#request(kind, url, method, params, signing);
+    const { voiceFallbackUrl, voiceFallbackMethod = "POST" } = this.#options;
+    if ("verbs" in document || !voiceFallbackUrl || this.#end !== undefined) return this.#taken(document);
+    this.timeline.complain(document.code, document.detail);
+    const error = { ErrorCode: String(document.code), ErrorUrl: url.replace(/#.*$/s, "") };
+    return this.#taken(
+      await this.#request(kind, voiceFallbackUrl, voiceFallbackMethod, { ...params, ...error }, "valid"),
+    );
   }
 
-  /** Rejects with WebhookError when no answer came. */
-  async #send(
-    publicUrl: string,
+  async #request(
+    kind: "webhook" | "action",
+    url: string,
     method: HttpMethod,
     params: Readonly<Record<string, string>>,
     signing: Signing,
-  ): Promise<WebhookAnswer> {
-    const { account, addresses } = this.#switchboard;
-    const dialUrl = addresses.dialable(publicUrl);
-    const idempotencyToken = publicUrl === this.#voiceUrl ? this.#idempotencyToken : randomUUID();
-    const { authToken } = account;
-    const webhook = { publicUrl, dialUrl, method, params, authToken, signing, idempotencyToken };
-    const answered = sendWebhook(webhook);
-    this.#inFlight.add(answered);
-    try {
-      return await answered;
-    } finally {
-      this.#inFlight.delete(answered);
-    }
+  ): Promise<Document | DocumentFault> {
+    const sentMs = this.timeline.nowMs();
+    const idempotencyToken = url === this.#voiceUrl ? this.#idempotencyToken : randomUUID();
+    const answer = await this.#requests
+      .send(url, method, params, { signing, idempotencyToken })
+      .catch(failure);
+    const isAnswer = !(answer instanceof WebhookError);
+    const told = { status: isAnswer ? answer.status : 0, tookMs: this.timeline.nowMs() - sentMs };
+    if (kind === "webhook") {
+      this.webhook = isAnswer ? answer : undefined;
+      this.timeline.add({ kind, to: url, ...told });
+    } else this.timeline.add({ kind, callStatus: params.CallStatus!, ...told });
+    return isAnswer ? readDocument(answer, url) : { code: 11205, detail: answer.message };
   }
 
-  /** The verbs of an answer; undefined when Twilio could not use it, which is complained of. */
-  #read(answer: WebhookAnswer | undefined, url: string): Document | undefined {
-    if (answer === undefined) return undefined;
-    const { status, contentType, body } = answer;
-    if (status < 200 || status > 299) return this.#complain(11200, `status ${status} from ${url}`);
-    if (Buffer.byteLength(body) > TWIML_MAX_BYTES) return this.#complain(11750);
-    if (!TWIML_TYPES.includes(contentType)) return this.#complain(12300, contentType || "none");
-    try {
-      const verbs = parseTwiml(body);
-      this.timeline.add({ kind: "twiml", verbs });
-      return { verbs, url };
-    } catch (error) {
-      if (!(error instanceof TwimlError)) throw error;
-      return this.#complain(12100, error.message);
-    }
+  #taken(document: Document | DocumentFault): Document | undefined {
+    if ("code" in document) return this.#complain(document.code, document.detail);
+    this.timeline.add({ kind: "twiml", verbs: document.verbs });
+    return document;
   }
 
   /** What breaks a call, unlike what is only warned of. */
@@ -385,17 +347,32 @@ export class TwinCall {
     this.#broken ??= this.timeline.complain(code, detail).text;
   }
 
+  /** The status of a call whose TwiML could not be had. */
+  get #failure(): CallStatus {
+    return this.#answeredMs === undefined ? "failed" : "completed";
+  }
+
   /** Waits, but not for a caller who hangs up. */
   async #pause(ms: number): Promise<void> {
     const untilMs = this.timeline.nowMs() + ms;
-    const isOver = () => this.#hungUp || this.timeline.nowMs() >= untilMs || undefined;
+    const isOver = () => this.#mustStop() || this.timeline.nowMs() >= untilMs || undefined;
     await this.#waits.until("the pause to end", isOver, ms + WAIT_MS).catch(() => {});
   }
 
   #over(how: CallEnd["how"], status: CallStatus, reason = this.#broken ?? ""): void {
     if (this.#end !== undefined) return;
-    this.#end = { how, status, reason };
+    this.#end = { how, status, reason: reason || (this.#broken ?? "") };
     this.#waits.end(`the call was over (${how}${reason && `: ${reason}`})`);
     this.#settle(this.#end);
   }
+}
+
+/** Whether a document says no to the call: <Reject> as its first verb. */
+function willReject({ verbs }: Document): boolean {
+  return verbs[0]?.verb === "Reject";
+}
+
+function failure(error: unknown): WebhookError {
+  if (error instanceof WebhookError) return error;
+  throw error;
 }

@@ -1,9 +1,11 @@
 // The offline Twilio: places calls to a gateway and conducts them as Twilio would, any number at once.
 import { randomBytes } from "node:crypto";
 import { Addresses } from "./addresses.ts";
-import { type Account, type DialOptions, type Switchboard, TwinCall } from "./call.ts";
+import { TwinCall } from "./call.ts";
 import { realClock, Ticker, type TwinClock } from "./clock.ts";
+import type { DialOptions } from "./dial.ts";
 import { type StreamOptions, TwinStream } from "./stream.ts";
+import type { Account, Switchboard } from "./switchboard.ts";
 import { Timeline } from "./timeline.ts";
 import { type Signing, sendWebhook, type WebhookAnswer } from "./webhook.ts";
 

@@ -28,6 +28,16 @@ export interface WebhookRequest {
   readonly signing?: Signing;
   /** The same for every attempt at the same webhook. */
   readonly idempotencyToken?: string;
+  readonly limits?: WebhookLimits;
+}
+
+/** How long one attempt may take. */
+export interface WebhookLimits {
+  /** Until the connection stands, TLS included. */
+  readonly connectMs: number;
+  /** Without anything being received once it stands. */
+  readonly readMs: number;
+  readonly totalMs: number;
 }
 
 export interface WebhookAnswer {
@@ -39,11 +49,21 @@ export interface WebhookAnswer {
 
 /** No answer came, or none that could be read. */
 export class WebhookError extends Error {
-  constructor(url: string, cause: Error) {
+  /** Twilio's word for what failed: connecting, or what came after. */
+  readonly during: "ct" | "rt";
+
+  constructor(url: string, cause: Error, during: "ct" | "rt" = "rt") {
     super(`${new URL(url).origin} did not answer the webhook: ${cause.message}`, { cause });
     this.name = "WebhookError";
+    this.during = during;
   }
 }
+
+const LIMITS: WebhookLimits = {
+  connectMs: WEBHOOK_TIMEOUT_MS,
+  readMs: WEBHOOK_TIMEOUT_MS,
+  totalMs: WEBHOOK_TIMEOUT_MS,
+};
 
 /** The header for a signing, or none. */
 export function signatureHeader(
@@ -75,11 +95,15 @@ export function sendWebhook(webhook: WebhookRequest): Promise<WebhookAnswer> {
       "Content-Length": String(body.length),
     }),
   };
+  const { connectMs, readMs, totalMs } = webhook.limits ?? LIMITS;
   return new Promise((resolve, reject) => {
     const open = dialUrl.startsWith("https:") ? requestHttps : requestHttp;
-    const signal = AbortSignal.timeout(WEBHOOK_TIMEOUT_MS);
-    const failed = (error: Error) =>
-      reject(new WebhookError(dialUrl, signal.aborted ? signal.reason : error));
+    const signal = AbortSignal.timeout(totalMs);
+    let during: "ct" | "rt" = "ct";
+    const failed = (error: Error) => {
+      clearTimeout(connecting);
+      reject(new WebhookError(dialUrl, signal.aborted ? signal.reason : error, during));
+    };
     const request = open(dialUrl, { method, headers, agent: false, signal }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -91,6 +115,16 @@ export function sendWebhook(webhook: WebhookRequest): Promise<WebhookAnswer> {
           body: Buffer.concat(chunks).toString("utf8"),
         }),
       );
+    });
+    const giveUp = (what: string, ms: number) =>
+      request.destroy(new Error(`${what} took more than ${ms} ms`));
+    const connecting = setTimeout(() => giveUp("connecting", connectMs), connectMs);
+    request.on("socket", (socket) => {
+      socket.once(dialUrl.startsWith("https:") ? "secureConnect" : "connect", () => {
+        during = "rt";
+        clearTimeout(connecting);
+        request.setTimeout(readMs, () => giveUp("the answer", readMs));
+      });
     });
     request.on("error", failed);
     request.end(body);
