@@ -1,10 +1,10 @@
 // The whole gateway put together: configuration, calls, media pool, HTTP and sockets. main.ts runs one from the
 // environment; tests run their own.
 import type { Logger } from "pino";
+import { CallLog } from "./calls/callLog.ts";
 import { MEDIA_GAP_MS, PONG_MS } from "./calls/liveCall.ts";
 import { LiveCalls } from "./calls/liveCalls.ts";
 import { type CallObserver, WEBHOOK_ANSWERS } from "./calls/observer.ts";
-import { type CallRecords, MemoryCallRecords } from "./calls/records.ts";
 import { STREAM_REFUSALS } from "./calls/stream.ts";
 import { twilioRoutes } from "./calls/twilioRoutes.ts";
 import { pageRoutes } from "./console/page.ts";
@@ -13,12 +13,13 @@ import { REFUSALS } from "./domain/endings.ts";
 import { createFront, type Front } from "./front/server.ts";
 import type { HttpRequest, Route } from "./http/http.ts";
 import { createRouter } from "./http/router.ts";
-import { loadAgentReaders } from "./media/agents/readers.ts";
+import { type AgentReaders, loadAgentReaders } from "./media/agents/readers.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { metricsRoutes } from "./metrics/routes.ts";
-import { type DirectoryContents, RoutingSnapshot } from "./numbers/routing.ts";
+import { Directory } from "./numbers/directory.ts";
 import { MediaPool, type MediaPoolObserver } from "./pool/mediaPool.ts";
 import { listeningOn, type Settings } from "./settings.ts";
+import type { Store } from "./store/store.ts";
 
 /** Bytes of a request's body, and of one stream message: Twilio's are under 4 KB and under 400 B. */
 const BODY_BYTES = 64 * 1_024;
@@ -36,12 +37,15 @@ const OTHER_CONNECTIONS = 500;
 /** After a stream's end Twilio asks what comes next, over a new connection; without an answer the caller hears a fault. */
 const FAREWELL_MS = 3_000;
 const DRAIN_LOOK_MS = 50;
+/** Records of past calls that a start takes into memory: Twilio may still ask about them. */
+const RECORDS_KEPT = 1_000;
 /** So long after the calls were cut nothing more is waited for. */
 const HARD_STOP_MS = 5_000;
 
 export interface GatewayParts {
   readonly settings: Settings;
-  readonly contents: DirectoryContents;
+  /** Open; closed with the gateway. */
+  readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
   /** URLs of modules with agent types beside the built-in ones. */
@@ -54,7 +58,8 @@ export interface Gateway {
   /** With the port and base it really has. */
   readonly settings: Settings;
   readonly calls: LiveCalls;
-  readonly records: CallRecords;
+  readonly records: CallLog;
+  readonly directory: Directory;
   readonly pool: MediaPool;
   readonly front: Front;
   readonly metrics: Metrics;
@@ -72,7 +77,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { clock, log } = parts;
   const agentModules = parts.agentModules ?? [];
   const agentTypes = await loadAgentReaders(agentModules);
-  const directory = { routing: new RoutingSnapshot(parts.contents, agentTypes) };
+  const directory = await loadDirectory(parts.store, agentTypes, parts.settings.publicBase.isLoopback);
   const metrics = new Metrics(WEBHOOK_ANSWERS, STREAM_REFUSALS);
   let farewellsUntilMs = 0;
   const observer = observe(metrics, log, clock, () => {
@@ -82,7 +87,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const pool = await MediaPool.start({ workers: mediaWorkers, callsMax, clock, agentModules, observer });
 
   let { settings } = parts;
-  const records = new MemoryCallRecords();
+  const records = await loadCallLog(parts.store, clock, log);
   const { mediaGapMs, pongMs } = parts.silence ?? { mediaGapMs: MEDIA_GAP_MS, pongMs: PONG_MS };
   const calls = new LiveCalls({
     clock,
@@ -148,7 +153,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     calls.cut();
     front.close();
     stopSampling();
-    closing ??= pool.close();
+    closing ??= pool
+      .close()
+      .then(() => records.committed().catch(() => {})) // told when it failed
+      .then(() => {
+        records.close();
+        return parts.store.close();
+      });
     return closing;
   };
 
@@ -166,6 +177,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     calls,
     records,
+    directory,
     pool,
     front,
     metrics,
@@ -177,6 +189,27 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       return cut;
     },
   };
+}
+
+async function loadDirectory(store: Store, types: AgentReaders, takesDemo: boolean): Promise<Directory> {
+  const [configurations, numbers, workflows] = await Promise.all([
+    store.configurations.all(),
+    store.numbers.all(),
+    store.workflows.all(),
+  ]);
+  return new Directory({ configurations, numbers, workflows }, types, takesDemo);
+}
+
+async function loadCallLog(store: Store, clock: Clock, log: Logger): Promise<CallLog> {
+  const [lastRun, records] = await Promise.all([
+    store.records.lastRun(),
+    store.records.current(RECORDS_KEPT),
+  ]);
+  return new CallLog(store.records, { lastRun, records }, clock, {
+    onStalled: (why, waiting) => log.error({ why, waiting }, "the call log can't be written; calls go on"),
+    onResumed: () => log.info("the call log is written again"),
+    onRefused: (run) => log.error({ run }, "the database refuses this call's record"),
+  });
 }
 
 /** Waits for the calls to end by themselves, and cuts those that have not by the deadline. */

@@ -5,11 +5,11 @@ import pino from "pino";
 import { systemClock } from "./domain/clock.ts";
 import { GatewayError } from "./domain/errors.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
-import { demoAccount, demoAccountPath, firstContents } from "./numbers/firstStart.ts";
-import type { DirectoryContents } from "./numbers/routing.ts";
+import { type FirstStart, firstStart } from "./numbers/firstStart.ts";
 import { DEFAULT_DATABASE_PATH, readSettings, type Settings } from "./settings.ts";
+import { databaseKey } from "./store/key.ts";
+import { openStore } from "./store/store.ts";
 
-const EMPTY: DirectoryContents = { configurations: [], numbers: [], workflows: [] };
 /** Named, not shown: what is printed here ends up in a service's log. */
 const AS_TWILIO =
   '--to "$TWILIO_PHONE_NUMBER" --account-sid "$TWILIO_ACCOUNT_SID" --auth-token "$TWILIO_AUTH_TOKEN"';
@@ -25,40 +25,20 @@ try {
 async function main(): Promise<void> {
   const settings = readSettings(process.env, availableParallelism());
   const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
-  const first = firstConfiguration(settings);
-  const gateway = await startGateway({ settings, contents: first.contents, clock: systemClock, log });
+  const { key, file, isNew } = databaseKey(settings.databasePath, settings.encryptionKey);
+  const store = await openStore(settings.databasePath, key);
+  const first = await firstStart(store, settings, systemClock);
+  const gateway = await startGateway({ settings, store, clock: systemClock, log });
+  if (isNew) log.warn({ file }, "a key for the database's secrets was made: keep a copy of this file");
   liveOnAfterFaults(gateway, log);
   stopOnSignals(gateway, settings.drainTimeoutMs, log); // first: who has read the greeting may stop it
   process.stdout.write(greeting(gateway.settings, first));
 }
 
-interface FirstConfiguration {
-  readonly contents: DirectoryContents;
-  /** Who answers, for the person who started it. */
-  readonly told: string;
-  /** The options by which `npm run call` calls as this account; undefined when there is none to call as. */
-  readonly callAs: string | undefined;
-}
-
-/** The environment's account, or the demo account, which is refused as soon as strangers can reach us. */
-function firstConfiguration({ twilioAccount, publicBase, databasePath }: Settings): FirstConfiguration {
-  if (twilioAccount !== undefined) {
-    const told = `Calls to ${masked(twilioAccount.phoneNumber)} are answered by the echo workflow.`;
-    return { contents: firstContents(twilioAccount, "Twilio"), told, callAs: AS_TWILIO };
-  }
-  if (!publicBase.isLoopback) {
-    const told =
-      "No account is configured: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER.";
-    return { contents: EMPTY, told, callAs: undefined };
-  }
-  const account = demoAccount(databasePath);
-  const told = `The demo number ${account.phoneNumber} is answered by the echo workflow (${demoAccountPath(databasePath)}).`;
-  return { contents: firstContents(account, "Demo"), told, callAs: "" };
-}
-
-function greeting(settings: Settings, { told, callAs }: FirstConfiguration): string {
+function greeting(settings: Settings, first: FirstStart): string {
   const { publicBase, host, port } = settings;
-  const lines = [`Linecard listens on ${host}:${port} and is called at ${publicBase.href}`, told];
+  const lines = [`Linecard listens on ${host}:${port} and is called at ${publicBase.href}`, ...first.told];
+  const callAs = { demo: "", environment: AS_TWILIO, none: undefined }[first.account];
   if (callAs !== undefined) lines.push(`To hear it answer: ${callCommand(settings, callAs)}`);
   return `${lines.join("\n")}\n`;
 }
@@ -76,10 +56,6 @@ function callCommand({ publicBase, host, port, databasePath }: Settings, callAs:
   const where =
     callAs === "" && databasePath !== DEFAULT_DATABASE_PATH ? `DATABASE_PATH=${databasePath} ` : "";
   return `${where}npm run call${options.length > 0 ? ` -- ${options.join(" ")}` : ""}`;
-}
-
-function masked(phoneNumber: string): string {
-  return `…${phoneNumber.slice(-4)}`;
 }
 
 /** The last resort: a fault in one call's or request's bookkeeping must not end every other call. */

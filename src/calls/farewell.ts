@@ -1,5 +1,12 @@
 // What Twilio is told once a call is no longer live: at its Connect action, and at a repeat of its webhook.
-import { type Farewell, farewellOf, type Outcome, REFUSALS, type Refusal } from "../domain/endings.ts";
+import {
+  DIAL_ENDINGS,
+  type Farewell,
+  farewellOf,
+  type Outcome,
+  REFUSALS,
+  type Refusal,
+} from "../domain/endings.ts";
 import { apologizeAndHangUp, hangUp, reject } from "../twilio/twiml.ts";
 import type { WebhookAnswer } from "./observer.ts";
 
@@ -13,7 +20,9 @@ export interface TwimlAnswer {
 
 /** The one answer that belongs to an outcome: asked twice, it is the same bytes twice. */
 export function answerAfter(outcome: Outcome): TwimlAnswer {
-  return isRefusal(outcome) ? refuse(outcome) : sayGoodbye(farewellOf(outcome));
+  if (isOneOf(REFUSALS, outcome)) return refuse(outcome);
+  // Whoever was dialled and never talked is owed no words, should Twilio ask all the same.
+  return sayGoodbye(isOneOf(DIAL_ENDINGS, outcome) ? "hang_up" : farewellOf(outcome));
 }
 
 /** Not answered, not billed. Busy when it is us, rejected when nobody would ever answer. */
@@ -22,6 +31,7 @@ export function refuse(refusal: Refusal): TwimlAnswer {
     case "calls_at_limit":
     case "draining":
     case "no_worker":
+    case "log_full":
       return { twiml: reject("busy"), answer: "busy" };
     default:
       return { twiml: reject(), answer: "reject" };
@@ -34,6 +44,6 @@ export function sayGoodbye(farewell: Farewell): TwimlAnswer {
     : { twiml: APOLOGIZE, answer: "apologize" };
 }
 
-function isRefusal(outcome: Outcome): outcome is Refusal {
-  return (REFUSALS as readonly string[]).includes(outcome);
+function isOneOf<Word extends Outcome>(words: readonly Word[], outcome: Outcome): outcome is Word {
+  return (words as readonly Outcome[]).includes(outcome);
 }

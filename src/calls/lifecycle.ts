@@ -26,6 +26,7 @@ export type CallEvent =
   | { readonly type: "stream_silent" } //                        half-open: no media and no pong, or nobody reads
   | { readonly type: "task_ended"; readonly reason: EndReason }
   | { readonly type: "caller_left" } //                          a terminal status of the call itself
+  | { readonly type: "operator_hung_up" } //                     by the API
   | { readonly type: "stream_over" } //                          Twilio asks what comes after the stream
   | { readonly type: "drain_over" }
   | { readonly type: "time" };
@@ -54,6 +55,8 @@ export function next(state: CallState, event: CallEvent, nowMs: number): CallSta
       return ended(event.reason);
     case "caller_left":
       return ended("caller_hung_up");
+    case "operator_hung_up":
+      return ended("operator_hung_up");
     case "stream_over":
       return ended("media_lost");
     case "drain_over":

@@ -1,13 +1,13 @@
 // One call between the webhook that announced it and the moment its last resource is free. It joins a socket, a
 // task and a record; what each event means is lifecycle.ts's to say.
 import type { EndReason, StreamViolation } from "../domain/endings.ts";
-import type { CallSid, RunId } from "../domain/ids.ts";
+import type { AccountSid, CallSid, RunId } from "../domain/ids.ts";
 import type { TaskReport } from "../lane/ticket.ts";
 import { decodeMessage } from "../media/protocol/messages.ts";
 import type { Placement, PlacementListener } from "../pool/placement.ts";
 import { type CallEvent, type CallState, expected, next } from "./lifecycle.ts";
 import type { CallObserver } from "./observer.ts";
-import type { CallFacts, CallRecords } from "./records.ts";
+import { type CallDirection, type CallRecords, endedByOf } from "./records.ts";
 import type { StreamHandler, StreamSocket } from "./stream.ts";
 
 /** After so long without audio Twilio's end of the socket is asked whether it is still there… */
@@ -22,6 +22,17 @@ export const PONG_MS = 10_000;
 const MESSAGES_PER_S = 200;
 const BURST_MESSAGES = 500;
 
+/** What a call is while it lives; its record knows more. */
+export interface LiveFacts {
+  readonly run: RunId;
+  readonly callSid: CallSid;
+  readonly accountSid: AccountSid;
+  readonly direction: CallDirection;
+  /** As Twilio sent it. */
+  readonly from: string;
+  readonly to: string;
+}
+
 /** What a live call needs of its surroundings. */
 export interface CallEnvironment {
   readonly records: CallRecords;
@@ -34,8 +45,7 @@ export interface CallEnvironment {
 }
 
 export class LiveCall implements StreamHandler, PlacementListener {
-  readonly facts: CallFacts;
-  readonly run: RunId;
+  readonly facts: LiveFacts;
   /** The webhook's answer, for its repeats. */
   readonly twiml: string;
   /** Tells this call's token from any other. */
@@ -57,14 +67,8 @@ export class LiveCall implements StreamHandler, PlacementListener {
   /** What went wrong in the call's own code, for the log. */
   #error: string | undefined;
 
-  constructor(
-    facts: CallFacts,
-    run: RunId,
-    answer: { twiml: string; nonce: string },
-    around: CallEnvironment,
-  ) {
+  constructor(facts: LiveFacts, answer: { twiml: string; nonce: string }, around: CallEnvironment) {
     this.facts = facts;
-    this.run = run;
     this.twiml = answer.twiml;
     this.nonce = answer.nonce;
     this.#around = around;
@@ -72,8 +76,17 @@ export class LiveCall implements StreamHandler, PlacementListener {
     this.#state = expected(this.#sweptMs);
   }
 
+  get run(): RunId {
+    return this.facts.run;
+  }
+
   get callSid(): CallSid {
     return this.facts.callSid;
+  }
+
+  /** Milliseconds since the stream's start; 0 before it. */
+  get talkedMs(): number {
+    return this.#startedMs === undefined ? 0 : this.#around.nowMs() - this.#startedMs;
   }
 
   get state(): CallState {
@@ -201,8 +214,9 @@ export class LiveCall implements StreamHandler, PlacementListener {
 
   #end(reason: EndReason, before: CallState): void {
     const { records, observer } = this.#around;
-    const talkedMs = this.#startedMs === undefined ? 0 : this.#around.nowMs() - this.#startedMs;
-    records.update(this.run, { outcome: reason, endedAtMs: this.#around.wallMs() });
+    const { talkedMs } = this;
+    const endedBy = endedByOf(reason, this.facts.direction);
+    records.update(this.run, { outcome: reason, endedBy, endedAtMs: this.#around.wallMs() });
     this.#log("ended", reason);
     observer.ended(this, this.facts.direction, reason, talkedMs, this.#error);
     if (this.#hasTask) this.#placement?.end(reason);

@@ -3,13 +3,13 @@
 import type { Clock, Stop } from "../domain/clock.ts";
 import type { Refusal } from "../domain/endings.ts";
 import type { AccountSid, CallSid, RunId } from "../domain/ids.ts";
-import type { Directory } from "../numbers/routing.ts";
+import type { Directory } from "../numbers/directory.ts";
 import type { CallOrder, Placement, PlacementListener } from "../pool/placement.ts";
 import { isUpgradeSigned } from "../twilio/signature.ts";
 import type { AgentSettings } from "../workflows/workflow.ts";
-import { type CallEnvironment, LiveCall } from "./liveCall.ts";
+import { type CallEnvironment, LiveCall, type LiveFacts } from "./liveCall.ts";
 import type { CallObserver } from "./observer.ts";
-import type { CallFacts, CallRecords } from "./records.ts";
+import type { CallRecords } from "./records.ts";
 import type { StreamDoor, StreamHandler, StreamRefusal, Upgrade } from "./stream.ts";
 import { StreamTokens } from "./streamToken.ts";
 
@@ -25,7 +25,7 @@ export interface MediaTasks {
 export interface LiveCallsParts {
   readonly clock: Clock;
   readonly directory: Directory;
-  readonly records: CallRecords;
+  readonly records: CallRecords & { readonly isFull: boolean };
   readonly tasks: MediaTasks;
   readonly observer: CallObserver;
   readonly limits: { readonly callsMax: number; readonly mediaGapMs: number; readonly pongMs: number };
@@ -75,6 +75,11 @@ export class LiveCalls {
     return this.#isDraining;
   }
 
+  /** In the order they came. */
+  all(): readonly LiveCall[] {
+    return [...this.#byRun.values()];
+  }
+
   find(key: CallSid | RunId): LiveCall | undefined {
     return typeof key === "number" ? this.#byRun.get(key) : this.#byCallSid.get(key);
   }
@@ -83,24 +88,24 @@ export class LiveCalls {
   refusal(): Refusal | undefined {
     if (this.#isDraining) return "draining";
     if (this.size >= this.#parts.limits.callsMax) return "calls_at_limit";
+    if (this.#parts.records.isFull) return "log_full";
     return this.#parts.tasks.isReady ? undefined : "no_worker";
   }
 
   /**
-   * Reserves a slot for an admitted call, opens its record and places its task. `twiml` makes the answer from the
-   * stream's URL. The caller has asked `refusal()` and found no live call with this CallSid.
+   * Reserves a slot for an admitted call, whose record is open, and places its task. `twiml` makes the answer from
+   * the stream's URL. The caller has asked `refusal()` and found no live call with this CallSid.
    */
-  admit(facts: CallFacts, agent: AgentSettings, twiml: (run: RunId, streamUrl: string) => string): LiveCall {
-    const { clock, records, tasks, streamBase } = this.#parts;
-    const { callSid, accountSid, direction, from, to } = facts;
+  admit(facts: LiveFacts, agent: AgentSettings, twiml: (run: RunId, streamUrl: string) => string): LiveCall {
+    const { clock, tasks, streamBase } = this.#parts;
+    const { run, callSid, accountSid } = facts;
     const { token, nonce } = this.#tokens.mint(callSid, accountSid, clock.wallMs());
-    const run = records.open(facts, clock.wallMs());
     const answer = { twiml: twiml(run, `${streamBase()}/media/${token}`), nonce };
-    const call = new LiveCall(facts, run, answer, this.#around);
+    const call = new LiveCall(facts, answer, this.#around);
     this.#byCallSid.set(callSid, call);
     this.#byRun.set(run, call);
     this.#stopSweeping ??= clock.every(SWEEP_MS, () => this.#sweep());
-    call.placed(tasks.place({ callSid, accountSid, run, direction, from, to, agent }, call));
+    call.placed(tasks.place({ ...facts, agent }, call));
     return call;
   }
 
@@ -113,7 +118,7 @@ export class LiveCalls {
 
   /** Ends every call that is still there. Returns how many. */
   cut(): number {
-    const calls = [...this.#byRun.values()];
+    const calls = this.all();
     for (const call of calls) call.apply({ type: "drain_over" });
     return calls.length;
   }
@@ -132,7 +137,7 @@ export class LiveCalls {
 
   #isUpgradeSigned(accountSid: AccountSid, upgrade: Upgrade, directory: Directory): boolean {
     const url = `${this.#parts.streamBase()}${upgrade.path}`;
-    return isUpgradeSigned(directory.routing.tokensOf(accountSid), upgrade.signature, url);
+    return isUpgradeSigned(directory.tokensOf(accountSid), upgrade.signature, url);
   }
 
   #sweep(): void {

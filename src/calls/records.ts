@@ -1,128 +1,200 @@
-// The call log: one record per CallSid, with what happened in order. The interface is what the store will
-// implement; until then records live in memory, the newest few thousand of them.
+// The call log as the front thread keeps it: one record per call, with what happened in order. Written at once in
+// memory and behind to the store, in batches and in order, so that no call waits for a disk.
 import type { Outcome } from "../domain/endings.ts";
-import type { AccountSid, CallSid, NumberId, RunId, WorkflowId } from "../domain/ids.ts";
+import type {
+  AccountSid,
+  CallSid,
+  ConfigurationId,
+  DefinitionId,
+  NumberId,
+  RunId,
+  WorkflowId,
+} from "../domain/ids.ts";
+
+export type CallDirection = "inbound" | "outbound";
+
+/** How far a call has come. An outbound call passes through all of them, an inbound one begins with `ringing`. */
+export const CALL_STATES = [
+  "created", //     a run that was made to be dialled later
+  "queued", //      to be dialled; Twilio was not asked yet
+  "submitting", //  Twilio is being asked, or was asked and did not answer: never asked again
+  "placed", //      Twilio has it
+  "ringing",
+  "answered",
+  "ended",
+] as const;
+export type CallState = (typeof CALL_STATES)[number];
 
 /** What is known of a call when it is first heard of. */
 export interface CallFacts {
-  readonly callSid: CallSid;
-  readonly accountSid: AccountSid;
-  readonly direction: "inbound" | "outbound";
-  /** As Twilio sent it: a number, `anonymous`, `client:…`, or empty. */
+  /** Undefined until Twilio has given an outbound call one. */
+  readonly callSid: CallSid | undefined;
+  readonly accountSid: AccountSid | undefined;
+  readonly configurationId: ConfigurationId | undefined;
+  readonly direction: CallDirection;
+  /** As Twilio sent it or was told: a number, `anonymous`, `client:…`, or empty. */
   readonly from: string;
   readonly to: string;
   readonly numberId: NumberId | undefined;
   readonly workflowId: WorkflowId | undefined;
   readonly workflowVersion: number | undefined;
+  readonly definitionId: DefinitionId | undefined;
   /** The caller ID's attestation. */
-  readonly stirVerstat: string | undefined;
-  readonly forwardedFrom: string | undefined;
-  readonly callerName: string | undefined;
+  readonly stirVerstat?: string | undefined;
+  readonly forwardedFrom?: string | undefined;
+  readonly callerName?: string | undefined;
+  /** What whoever placed the call wants its agent to know. */
+  readonly initialContext?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** One line of a call's timeline. `detail` holds codes and words, never a digit, a number or a secret. */
 export interface CallLogEvent {
   readonly atMs: number;
   readonly kind:
+    | "received" //          inbound: the webhook came
+    | "queued" //            outbound
+    | "submitted" //         outbound: Twilio was asked
+    | "submission_unknown" // it did not answer
+    | "placed"
+    | "call_status" //       Twilio's word on the call
+    | "answering_machine"
     | "stream_opened"
     | "stream_started"
-    | "stream_status"
+    | "stream_status" //     Twilio's word on the stream
     | "worker_replaced"
     | "fallback"
+    | "hang_up_asked" //     by the operator
     | "ended";
   readonly detail?: string;
+  /** Of a status callback: Twilio's order of them. */
+  readonly sequence?: number;
 }
+
+/** Who brought a call to its end. */
+export type EndedBy = "caller" | "callee" | "agent" | "operator" | "twilio" | "gateway";
 
 export interface CallRecord extends CallFacts {
   readonly run: RunId;
+  /** `WR-TEL-IN-00000017`, `WR-TEL-OUT-00000018`, or what it was given. */
+  readonly name: string;
+  /** `twilio`, or what the run was made with. */
+  readonly mode: string;
+  readonly state: CallState;
   /** Wall clock, as all times here. */
   readonly receivedAtMs: number;
+  readonly submittedAtMs: number | undefined;
+  readonly ringingAtMs: number | undefined;
+  readonly answeredAtMs: number | undefined;
+  /** The stream's start: from here on it is talked. */
   readonly startedAtMs: number | undefined;
   readonly endedAtMs: number | undefined;
   /** Undefined while the call lives. */
   readonly outcome: Outcome | undefined;
+  readonly endedBy: EndedBy | undefined;
   /** Milliseconds of agent audio the caller heard, by marks. */
   readonly heardMs: number;
   /** Keys the caller pressed: how many, not which. */
   readonly digits: number;
+  /** What picked up, as Twilio's machine detection calls it. */
+  readonly answeredBy: string | undefined;
+  /** Twilio's error code, explained by twilio/errors.ts. */
+  readonly twilioCode: number | undefined;
   readonly events: readonly CallLogEvent[];
 }
 
 /** Fields that are written as a call goes on. */
 export type CallProgress = Partial<
-  Pick<CallRecord, "startedAtMs" | "endedAtMs" | "outcome" | "heardMs" | "digits">
+  Pick<
+    CallRecord,
+    | "state"
+    | "callSid"
+    | "submittedAtMs"
+    | "ringingAtMs"
+    | "answeredAtMs"
+    | "startedAtMs"
+    | "endedAtMs"
+    | "outcome"
+    | "endedBy"
+    | "heardMs"
+    | "digits"
+    | "answeredBy"
+    | "twilioCode"
+  >
 >;
 
 export interface CallRecords {
-  open(facts: CallFacts, atMs: number): RunId;
+  /** Opens a record, in memory at once. `state` is `ringing` for an inbound call. */
+  open(facts: CallFacts, atMs: number, opened?: { state?: CallState; name?: string; mode?: string }): RunId;
   update(run: RunId, progress: CallProgress): void;
-  /** Appends to the timeline; what Twilio reports twice, a stream's status or its need of the fallback, is one line. */
+  /** Appends to the timeline; what Twilio reports twice is one line. */
   append(run: RunId, event: CallLogEvent): void;
+  /** Of those in memory: every call that is not over, and the newest that are. */
   get(run: RunId): CallRecord | undefined;
   find(callSid: CallSid): CallRecord | undefined;
+  /** From memory, or else from the store. */
+  recall(key: RunId | CallSid): Promise<CallRecord | undefined>;
+  /** Resolves once all that was written so far is on disk; rejects with STORE_UNAVAILABLE when it can't be. */
+  committed(): Promise<void>;
 }
 
-/** Records kept in memory; the oldest ended one makes room. */
-const RECORDS_MAX = 10_000;
-/** A call that is told about more often than this has told enough. */
-const EVENTS_MAX = 200;
-/** Twilio repeats a webhook that it thinks was not answered. */
-const TOLD_BY_TWILIO: ReadonlySet<CallLogEvent["kind"]> = new Set(["stream_status", "fallback"]);
+/** A record as it is first written. */
+export function newRecord(
+  run: RunId,
+  facts: CallFacts,
+  atMs: number,
+  {
+    state = "ringing",
+    mode = "twilio",
+    name = nameOf(run, facts.direction),
+  }: { state?: CallState; name?: string; mode?: string } = {},
+): CallRecord {
+  return {
+    ...facts,
+    run,
+    name,
+    mode,
+    state,
+    receivedAtMs: atMs,
+    submittedAtMs: undefined,
+    ringingAtMs: undefined,
+    answeredAtMs: undefined,
+    startedAtMs: undefined,
+    endedAtMs: undefined,
+    outcome: undefined,
+    endedBy: undefined,
+    heardMs: 0,
+    digits: 0,
+    answeredBy: undefined,
+    twilioCode: undefined,
+    events: [],
+  };
+}
 
-type Written = { -readonly [Field in keyof CallRecord]: CallRecord[Field] } & { events: CallLogEvent[] };
+function nameOf(run: RunId, direction: CallDirection): string {
+  return `WR-TEL-${direction === "inbound" ? "IN" : "OUT"}-${String(run).padStart(8, "0")}`;
+}
 
-export class MemoryCallRecords implements CallRecords {
-  readonly #byRun = new Map<RunId, Written>();
-  readonly #byCallSid = new Map<CallSid, Written>();
-  #lastRun = 0;
-
-  open(facts: CallFacts, atMs: number): RunId {
-    this.#lastRun += 1;
-    const run = this.#lastRun as RunId;
-    const record: Written = {
-      ...facts,
-      run,
-      receivedAtMs: atMs,
-      startedAtMs: undefined,
-      endedAtMs: undefined,
-      outcome: undefined,
-      heardMs: 0,
-      digits: 0,
-      events: [],
-    };
-    this.#byRun.set(run, record);
-    this.#byCallSid.set(facts.callSid, record);
-    if (this.#byRun.size > RECORDS_MAX) this.#forgetOldest();
-    return run;
-  }
-
-  update(run: RunId, progress: CallProgress): void {
-    const record = this.#byRun.get(run);
-    if (record !== undefined) Object.assign(record, progress);
-  }
-
-  append(run: RunId, event: CallLogEvent): void {
-    const record = this.#byRun.get(run);
-    if (record === undefined || record.events.length >= EVENTS_MAX) return;
-    const isRepeat = ({ kind, detail }: CallLogEvent) => kind === event.kind && detail === event.detail;
-    if (TOLD_BY_TWILIO.has(event.kind) && record.events.some(isRepeat)) return;
-    record.events.push(event);
-  }
-
-  get(run: RunId): CallRecord | undefined {
-    return this.#byRun.get(run);
-  }
-
-  find(callSid: CallSid): CallRecord | undefined {
-    return this.#byCallSid.get(callSid);
-  }
-
-  #forgetOldest(): void {
-    for (const [run, record] of this.#byRun) {
-      if (record.outcome === undefined) continue;
-      this.#byRun.delete(run);
-      this.#byCallSid.delete(record.callSid);
-      return;
-    }
+/** Who brought a call to this end. */
+export function endedByOf(outcome: Outcome, direction: CallDirection): EndedBy {
+  switch (outcome) {
+    case "caller_hung_up":
+      return direction === "inbound" ? "caller" : "callee";
+    case "busy":
+    case "no_answer":
+      return "callee";
+    case "agent_hung_up":
+    case "agent_failed":
+      return "agent";
+    case "operator_hung_up":
+    case "canceled":
+      return "operator";
+    case "no_stream":
+    case "media_lost":
+    case "protocol_error":
+    case "dial_failed":
+    case "not_placed":
+      return "twilio";
+    default:
+      return "gateway";
   }
 }

@@ -1,11 +1,13 @@
 // The routes Twilio calls: the inbound webhook and what follows it. Each checks the signature before anything
 // else is looked at, and each may be asked twice.
 import type { Clock } from "../domain/clock.ts";
+import type { Refusal } from "../domain/endings.ts";
 import { GatewayError } from "../domain/errors.ts";
 import { AccountSid, type RunId } from "../domain/ids.ts";
 import type { Handler, HttpRequest, HttpResponse, Route } from "../http/http.ts";
 import { detail } from "../http/respond.ts";
-import type { Directory } from "../numbers/routing.ts";
+import { readAddress } from "../numbers/address.ts";
+import type { Directory, Route as NumberRoute } from "../numbers/directory.ts";
 import { type FormParams, param, parseForm } from "../twilio/forms.ts";
 import { isSignedBy } from "../twilio/signature.ts";
 import { connectStream } from "../twilio/twiml.ts";
@@ -51,7 +53,7 @@ export function twilioRoutes(parts: TwilioRouteParts): readonly Route[] {
     if (signature === undefined) return forbidden;
     const params = formOf(request.body);
     if (params === undefined) return forbidden;
-    const tokens = directory.routing.tokensOf(AccountSid(param(params, "AccountSid") ?? ""));
+    const tokens = directory.tokensOf(AccountSid(param(params, "AccountSid") ?? ""));
     const query = request.query === undefined ? "" : `?${request.query}`;
     if (!isSignedBy(tokens, signature, `${publicBase()}${request.path}${query}`, params)) return forbidden;
     const webhook = readVoiceWebhook(params);
@@ -62,22 +64,26 @@ export function twilioRoutes(parts: TwilioRouteParts): readonly Route[] {
 
   const answerInbound: Rule = (webhook) => {
     const { callSid, accountSid, callStatus, direction, toNumber } = webhook;
-    const live = calls.find(callSid);
+    const known = calls.find(callSid);
     if (isTerminal(callStatus)) {
-      live?.apply({ type: "caller_left" });
+      known?.apply({ type: "caller_left" });
       return { answer: "noted" };
     }
     if (direction !== "inbound") return sayGoodbye("hang_up");
-    if (live !== undefined && live.state.name !== "ended") return { twiml: live.twiml, answer: "repeat" };
-    const known = records.find(callSid)?.outcome;
-    if (known !== undefined) return answerAfter(known);
+    if (known !== undefined && known.state.name !== "ended") return { twiml: known.twiml, answer: "repeat" };
+    const outcome = records.find(callSid)?.outcome;
+    if (outcome !== undefined) return answerAfter(outcome);
 
-    const route = directory.routing.route(accountSid, toNumber);
-    const facts = factsOf(webhook, route);
-    if ("refusal" in route) return refuseCall(facts, route.refusal);
+    const route = directory.route(accountSid, toNumber ?? sipAddressIn(webhook.to));
+    const atMs = clock.wallMs();
+    const run = records.open(factsOf(webhook, route), atMs);
+    records.append(run, { atMs, kind: "received" });
+    if ("refusal" in route) return refuseCall(webhook, run, route.refusal);
     const refusal = calls.refusal();
-    if (refusal !== undefined) return refuseCall(facts, refusal);
-    return { twiml: calls.admit(facts, route.agent, connect).twiml, answer: "connect" };
+    if (refusal !== undefined) return refuseCall(webhook, run, refusal);
+    const { from, to } = webhook;
+    const live = calls.admit({ run, callSid, accountSid, direction, from, to }, route.agent, connect);
+    return { twiml: live.twiml, answer: "connect" };
   };
 
   function connect(run: RunId, streamUrl: string): string {
@@ -88,12 +94,11 @@ export function twilioRoutes(parts: TwilioRouteParts): readonly Route[] {
     });
   }
 
-  function refuseCall(facts: CallFacts, refusal: Parameters<typeof refuse>[0]): TwimlAnswer {
+  function refuseCall({ callSid }: VoiceWebhook, run: RunId, refusal: Refusal): TwimlAnswer {
     const atMs = clock.wallMs();
-    const run = records.open(facts, atMs);
-    records.update(run, { outcome: refusal, endedAtMs: atMs });
+    records.update(run, { outcome: refusal, endedBy: "gateway", endedAtMs: atMs });
     records.append(run, { atMs, kind: "ended", detail: refusal });
-    observer.ended({ callSid: facts.callSid, run }, facts.direction, refusal, 0);
+    observer.ended({ callSid, run }, "inbound", refusal, 0);
     return refuse(refusal);
   }
 
@@ -178,7 +183,7 @@ function responseOf(said: Said): HttpResponse {
   return detail(400, "CallSid and AccountSid are wanted, once each");
 }
 
-function factsOf(webhook: VoiceWebhook, route: ReturnType<Directory["routing"]["route"]>): CallFacts {
+function factsOf(webhook: VoiceWebhook, route: NumberRoute): CallFacts {
   const { callSid, accountSid, from, to, stirVerstat, forwardedFrom, callerName } = webhook;
   return {
     callSid,
@@ -186,11 +191,20 @@ function factsOf(webhook: VoiceWebhook, route: ReturnType<Directory["routing"]["
     direction: "inbound",
     from,
     to,
+    configurationId: route.configurationId,
     numberId: route.numberId,
     workflowId: "workflowId" in route ? route.workflowId : undefined,
-    workflowVersion: "workflowVersion" in route ? route.workflowVersion : undefined,
+    workflowVersion: "workflowId" in route ? route.workflowVersion : undefined,
+    definitionId: "workflowId" in route ? route.definitionId : undefined,
     stirVerstat,
     forwardedFrom,
     callerName,
   };
+}
+
+/** The SIP address that was dialled, in the form it is stored and compared in. */
+function sipAddressIn(address: string): string | undefined {
+  if (!/^sips?:/i.test(address)) return undefined;
+  const read = readAddress(address);
+  return "ok" in read ? read.ok.normalized : undefined;
 }

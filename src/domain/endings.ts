@@ -13,6 +13,8 @@ export const END_REASONS = [
   "max_duration", // the workflow's limit
   "silence", // nobody spoke for the workflow's limit
   "drained", // the gateway was shut down and its deadline passed
+  "operator_hung_up", // by the API
+  "lost", // the gateway was gone before the call was over; found at its next start
 ] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
@@ -26,11 +28,23 @@ export const REFUSALS = [
   "calls_at_limit",
   "draining",
   "no_worker",
+  "log_full", // what was to be written to the call log waits for a store that can't write
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
+/** Endings of outbound calls that nobody answered. */
+export const DIAL_ENDINGS = [
+  "busy",
+  "no_answer",
+  "dial_failed", // Twilio or the carrier could not reach it
+  "canceled", // before it was answered
+  "not_placed", // Twilio refused it, or never had it
+] as const;
+export type DialEnding = (typeof DIAL_ENDINGS)[number];
+
 /** The one reason in a call's record. */
-export type Outcome = EndReason | Refusal;
+export const OUTCOMES = [...END_REASONS, ...REFUSALS, ...DIAL_ENDINGS] as const;
+export type Outcome = (typeof OUTCOMES)[number];
 
 /** What an accepted stream did against the contract. Labels `linecard_stream_violations_total`. */
 export const STREAM_VIOLATIONS = [
@@ -54,6 +68,7 @@ export function farewellOf(reason: EndReason): Farewell {
     case "caller_hung_up":
     case "agent_hung_up":
     case "max_duration":
+    case "operator_hung_up":
       return "hang_up";
     case "no_stream":
     case "media_lost":
@@ -63,6 +78,7 @@ export function farewellOf(reason: EndReason): Farewell {
     case "worker_lost":
     case "silence":
     case "drained":
+    case "lost":
       return "apologize";
   }
 }

@@ -18,6 +18,10 @@ export type ConfigurationId = number & { readonly [brand]: "ConfigurationId" };
 export type NumberId = number & { readonly [brand]: "NumberId" };
 /** Number of a stored workflow. */
 export type WorkflowId = number & { readonly [brand]: "WorkflowId" };
+/** Number of one version of a workflow: over all workflows, as the API counts them. */
+export type DefinitionId = number & { readonly [brand]: "DefinitionId" };
+/** Number of a stored API key. */
+export type ApiKeyId = number & { readonly [brand]: "ApiKeyId" };
 
 /** Brands a value whose shape its reader has checked, or that a store has handed out. */
 export const CallSid = (text: string): CallSid => text as CallSid;
@@ -27,3 +31,5 @@ export const RunId = (value: number): RunId => value as RunId;
 export const ConfigurationId = (value: number): ConfigurationId => value as ConfigurationId;
 export const NumberId = (value: number): NumberId => value as NumberId;
 export const WorkflowId = (value: number): WorkflowId => value as WorkflowId;
+export const DefinitionId = (value: number): DefinitionId => value as DefinitionId;
+export const ApiKeyId = (value: number): ApiKeyId => value as ApiKeyId;

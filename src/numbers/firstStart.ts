@@ -1,12 +1,23 @@
 // What a gateway has before anyone configured it: the environment's Twilio account, or else a demo account that
 // nobody outside this machine can use, with a number that echo answers.
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import type { Clock } from "../domain/clock.ts";
 import { GatewayError } from "../domain/errors.ts";
-import { AccountSid, ConfigurationId, NumberId, WorkflowId } from "../domain/ids.ts";
-import type { DirectoryContents } from "./routing.ts";
+import { AccountSid, type WorkflowId } from "../domain/ids.ts";
+import type { Store } from "../store/store.ts";
+import type { NumberFields } from "./numbers.store.ts";
+
+/** The settings that a first start is made from. */
+interface FirstSettings {
+  readonly twilioAccount: FirstAccount | undefined;
+  readonly databasePath: string;
+  readonly publicBase: { readonly isLoopback: boolean };
+}
+
+type FirstStore = Pick<Store, "meta" | "configurations" | "numbers" | "workflows">;
 
 export interface FirstAccount {
   readonly accountSid: string;
@@ -67,30 +78,95 @@ function makeAccount(path: string): FirstAccount {
   }
 }
 
-/** One configuration, its number, and an echo workflow that answers it. */
-export function firstContents(account: FirstAccount, name: string): DirectoryContents {
-  const configurationId = ConfigurationId(1);
-  const workflowId = WorkflowId(1);
+export interface FirstStart {
+  /** Which account `npm run call` may call as. */
+  readonly account: "demo" | "environment" | "none";
+  /** For the person who started it, a line each. */
+  readonly told: readonly string[];
+}
+
+/**
+ * Puts the environment's account into the store, once for each account; without one the demo account, which counts
+ * only while nobody outside this machine can reach us. What a user has deleted is not put back.
+ */
+export async function firstStart(store: FirstStore, settings: FirstSettings, clock: Clock): Promise<FirstStart> {
+  const { twilioAccount, databasePath, publicBase } = settings;
+  if (twilioAccount !== undefined) {
+    await addOnce(store, { name: "Twilio", account: twilioAccount, isDemo: false }, clock);
+    const told = `Calls to …${twilioAccount.phoneNumber.slice(-4)} are answered by the workflow that is set for it.`;
+    return { account: "environment", told: [told] };
+  }
+  const stored = await store.configurations.all();
+  if (stored.some(({ isDemo }) => !isDemo)) return { account: "none", told: [] };
+  if (!publicBase.isLoopback) {
+    const told =
+      "No account is configured: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER, or add one by the API.";
+    return { account: "none", told: [told] };
+  }
+  const account = demoAccount(databasePath);
+  await addOnce(store, { name: "Demo", account, isDemo: true }, clock);
+  const told = `The demo number ${account.phoneNumber} is answered by the echo workflow (${demoAccountPath(databasePath)}).`;
+  return { account: "demo", told: [told] };
+}
+
+interface FirstConfiguration {
+  readonly name: string;
+  readonly account: FirstAccount;
+  readonly isDemo: boolean;
+}
+
+async function addOnce(store: FirstStore, first: FirstConfiguration, clock: Clock): Promise<void> {
+  const { accountSid, authToken, phoneNumber } = first.account;
+  const done = `first_start/${accountSid}`;
+  if ((await store.meta.get(done)) !== undefined) return;
+  const configurations = await store.configurations.all();
+  const atMs = Math.round(clock.wallMs());
+  if (!configurations.some((known) => known.accountSid === accountSid)) {
+    const fields = {
+      name: freeName(
+        first.name,
+        configurations.map(({ name }) => name),
+      ),
+      accountSid: AccountSid(accountSid),
+      authToken,
+      secondaryAuthToken: undefined,
+      apiKey: undefined,
+      region: undefined,
+      edge: undefined,
+      amdEnabled: false,
+      isDefaultOutbound: true,
+      isDemo: first.isDemo,
+    };
+    const { id } = await store.configurations.add(fields, atMs);
+    await store.numbers.add(id, numberFields(phoneNumber, await echoWorkflow(store, atMs)), atMs);
+  }
+  await store.meta.set(done, "done");
+}
+
+/** A workflow that echo answers: the first there is, or a new one. */
+async function echoWorkflow(store: FirstStore, atMs: number): Promise<WorkflowId> {
+  const definition = { agent: { type: "echo" } };
+  const isEcho = (known: unknown) => JSON.stringify(known) === JSON.stringify(definition);
+  const known = (await store.workflows.all()).find((workflow) => isEcho(workflow.definition));
+  return (known ?? (await store.workflows.create(randomUUID(), "Echo", { definition }, atMs))).id;
+}
+
+function numberFields(phoneNumber: string, inboundWorkflowId: WorkflowId): NumberFields {
   return {
-    configurations: [
-      {
-        id: configurationId,
-        name,
-        accountSid: AccountSid(account.accountSid),
-        authTokens: [account.authToken],
-      },
-    ],
-    numbers: [
-      {
-        id: NumberId(1),
-        configurationId,
-        address: account.phoneNumber,
-        isActive: true,
-        inboundWorkflowId: workflowId,
-      },
-    ],
-    workflows: [
-      { id: workflowId, name: "Echo", status: "active", version: 1, definition: { agent: { type: "echo" } } },
-    ],
+    typed: phoneNumber,
+    address: phoneNumber,
+    type: "pstn",
+    countryCode: undefined,
+    label: undefined,
+    warning: undefined,
+    inboundWorkflowId,
+    isActive: true,
+    isDefaultCallerId: true,
+    extraMetadata: {},
   };
+}
+
+function freeName(name: string, taken: readonly string[]): string {
+  const candidates = [name, ...taken.map((_, index) => `${name} ${index + 2}`)];
+  return candidates.find((candidate) => !taken.includes(candidate))!;
 }

@@ -1,14 +1,19 @@
 // A workflow says which agent answers. This file reads its definition; who stores it is not its business.
-import type { WorkflowId } from "../domain/ids.ts";
+import type { DefinitionId, WorkflowId } from "../domain/ids.ts";
 import type { FieldProblem } from "../media/agents/port.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
 
+/** A workflow in its newest version, as routing and dialling need it. */
 export interface Workflow {
   readonly id: WorkflowId;
+  /** In the addresses of public triggers. */
+  readonly uuid: string;
   readonly name: string;
   readonly status: "active" | "archived";
   /** Counts up with every update; a call keeps and records the one it began with. */
   readonly version: number;
+  /** Of this version, over all workflows. */
+  readonly definitionId: DefinitionId;
   /** `{"agent": {"type": …, …settings}}`, as it was saved. */
   readonly definition: unknown;
 }

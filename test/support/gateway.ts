@@ -1,14 +1,19 @@
-// A real gateway for a story: in this process, on a port of its own, with the numbers and agents the story wants
-// and an offline Twilio that knows its account.
+// A real gateway for a story: in this process, on a port and a database of its own, with the numbers and agents the
+// story wants and an offline Twilio that knows its account.
+import { createSecretKey, randomBytes, randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after } from "node:test";
 import pino from "pino";
 import { type Clock, systemClock } from "../../src/domain/clock.ts";
-import { AccountSid, ConfigurationId, NumberId, WorkflowId } from "../../src/domain/ids.ts";
+import { AccountSid, WorkflowId } from "../../src/domain/ids.ts";
 import { type Gateway, startGateway } from "../../src/gateway.ts";
-import type { Configuration, DirectoryContents, PhoneNumber } from "../../src/numbers/routing.ts";
+import type { ConfigurationFields } from "../../src/numbers/configurations.store.ts";
+import type { NumberFields } from "../../src/numbers/numbers.store.ts";
 import { readSettings } from "../../src/settings.ts";
+import { openStore, type Store } from "../../src/store/store.ts";
 import { TwilioTwin } from "../../src/twin/twin.ts";
-import type { Workflow } from "../../src/workflows/workflow.ts";
 
 export const ACCOUNT_SID = "AC0123456789abcdef0123456789abcdef";
 export const AUTH_TOKEN = "0123456789abcdef0123456789abcdef";
@@ -16,45 +21,71 @@ export const AUTH_TOKEN = "0123456789abcdef0123456789abcdef";
 export const ECHO_NUMBER = "+12025550100";
 /** Answered by the agent that `test/support/testAgent.ts` defines. */
 export const TEST_AGENT_NUMBER = "+12025550101";
+/** Always accepted by a story's gateway. */
+export const API_KEY = "an API key that only the tests have, long enough";
 
-const CONFIGURATION: Configuration = {
-  id: ConfigurationId(1),
-  name: "Test account",
-  accountSid: AccountSid(ACCOUNT_SID),
-  authTokens: [AUTH_TOKEN],
-};
-
-/** An active workflow with that agent. */
-export function workflow(id: number, agent: object, changes: Partial<Workflow> = {}): Workflow {
-  const definition = { agent };
-  return { id: WorkflowId(id), name: `Workflow ${id}`, status: "active", version: 1, definition, ...changes };
-}
-
-/** An active number of the test account, answered by that workflow. */
-export function number(id: number, address: string, workflowId: number | undefined): PhoneNumber {
+/** A Twilio account as a user gives it. */
+export function configuration(name: string, changes: Partial<ConfigurationFields> = {}): ConfigurationFields {
   return {
-    id: NumberId(id),
-    configurationId: CONFIGURATION.id,
-    address,
-    isActive: true,
-    inboundWorkflowId: workflowId === undefined ? undefined : WorkflowId(workflowId),
+    name,
+    accountSid: AccountSid(ACCOUNT_SID),
+    authToken: AUTH_TOKEN,
+    secondaryAuthToken: undefined,
+    apiKey: undefined,
+    region: undefined,
+    edge: undefined,
+    amdEnabled: false,
+    isDefaultOutbound: false,
+    isDemo: false,
+    ...changes,
   };
 }
 
-const CONTENTS: DirectoryContents = {
-  configurations: [CONFIGURATION],
-  numbers: [number(1, ECHO_NUMBER, 1), number(2, TEST_AGENT_NUMBER, 2)],
-  workflows: [workflow(1, { type: "echo" }), workflow(2, { type: "test" })],
-};
+/** A workflow before it is stored: stories name workflows by numbers of their own. */
+export interface StoryWorkflow {
+  readonly key: number;
+  readonly definition: object;
+  readonly isArchived: boolean;
+}
+
+/** An active workflow with that agent. */
+export function workflow(key: number, agent: object, changes: Partial<StoryWorkflow> = {}): StoryWorkflow {
+  return { key, definition: { agent }, isArchived: false, ...changes };
+}
+
+export interface StoryNumber extends Omit<NumberFields, "inboundWorkflowId"> {
+  readonly workflowKey: number | undefined;
+}
+
+/** An active number of the test account, answered by the workflow with that key. */
+export function number(address: string, workflowKey: number | undefined, changes: Partial<StoryNumber> = {}): StoryNumber {
+  return {
+    typed: address,
+    address,
+    type: "pstn",
+    countryCode: undefined,
+    label: undefined,
+    warning: undefined,
+    workflowKey,
+    isActive: true,
+    isDefaultCallerId: false,
+    extraMetadata: {},
+    ...changes,
+  };
+}
+
+const CONFIGURATION = configuration("Test account", { isDefaultOutbound: true });
+const NUMBERS = [number(ECHO_NUMBER, 1, { isDefaultCallerId: true }), number(TEST_AGENT_NUMBER, 2)];
+const WORKFLOWS = [workflow(1, { type: "echo" }), workflow(2, { type: "test" })];
 
 export interface StoryOptions {
   /** Environment variables beside `PORT=0`. */
   readonly env?: Readonly<Record<string, string>>;
   /** Accounts beside the one that is always there. */
-  readonly configurations?: readonly Configuration[];
-  /** Numbers and workflows beside the two that are always there. */
-  readonly numbers?: readonly PhoneNumber[];
-  readonly workflows?: readonly Workflow[];
+  readonly configurations?: readonly ConfigurationFields[];
+  /** Numbers and workflows beside the two that are always there; keys 1 and 2 are taken. */
+  readonly numbers?: readonly StoryNumber[];
+  readonly workflows?: readonly StoryWorkflow[];
   readonly clock?: Clock;
   readonly silence?: { readonly mediaGapMs: number; readonly pongMs: number };
   /** Where the log's lines go; nowhere by default. */
@@ -63,9 +94,13 @@ export interface StoryOptions {
 
 export interface Story {
   readonly gateway: Gateway;
+  readonly store: Store;
+  readonly databasePath: string;
   readonly twilio: TwilioTwin;
   /** `http://127.0.0.1:port`, whatever the public base is. */
   readonly origin: string;
+  /** The stored workflow that a story calls by this key. */
+  workflowId(key: number): WorkflowId;
   /** Twin and gateway, both gone. Called for you when the test file is done. */
   close(): Promise<void>;
   /** Asserts nothing by itself: what of the gateway's memory is still held by calls. */
@@ -74,15 +109,14 @@ export interface Story {
 
 /** Starts a gateway and its Twilio. */
 export async function startStory(options: StoryOptions = {}): Promise<Story> {
-  const settings = readSettings({ PORT: "0", MEDIA_WORKERS: "2", ...options.env }, 2);
+  const env = { PORT: "0", MEDIA_WORKERS: "2", LINECARD_API_KEY: API_KEY, ...options.env };
+  const settings = readSettings(env, 2);
   const log = pino({ level: "debug" }, { write: options.onLogLine ?? (() => {}) });
+  const { store, databasePath, remove } = await newStore();
+  const workflowIds = await furnish(store, options);
   const gateway = await startGateway({
     settings,
-    contents: {
-      configurations: [...CONTENTS.configurations, ...(options.configurations ?? [])],
-      numbers: [...CONTENTS.numbers, ...(options.numbers ?? [])],
-      workflows: [...CONTENTS.workflows, ...(options.workflows ?? [])],
-    },
+    store,
     clock: options.clock ?? systemClock,
     log,
     agentModules: [new URL("./testAgent.ts", import.meta.url).href],
@@ -97,11 +131,48 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
   });
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= twilio.close().then(() => gateway.close());
+    closing ??= twilio
+      .close()
+      .then(() => gateway.close())
+      .then(remove);
     return closing;
   };
   after(close);
-  return { gateway, twilio, origin, close, held: () => held(gateway) };
+  return {
+    gateway,
+    store,
+    databasePath,
+    twilio,
+    origin,
+    workflowId: (key) => workflowIds.get(key)!,
+    close,
+    held: () => held(gateway),
+  };
+}
+
+/** A database in a folder of its own; `remove` takes the folder away once the store is closed. */
+export async function newStore(): Promise<{ store: Store; databasePath: string; remove: () => void }> {
+  const folder = mkdtempSync(join(tmpdir(), "linecard-story-"));
+  const databasePath = join(folder, "linecard.db");
+  const store = await openStore(databasePath, createSecretKey(randomBytes(32)));
+  return { store, databasePath, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** Puts in what every story has and what this one adds; the ids that its workflows were given, by their keys. */
+async function furnish(store: Store, options: StoryOptions): Promise<ReadonlyMap<number, WorkflowId>> {
+  const ids = new Map<number, WorkflowId>();
+  for (const { key, definition, isArchived } of [...WORKFLOWS, ...(options.workflows ?? [])]) {
+    const { id } = await store.workflows.create(randomUUID(), `Workflow ${key}`, { definition }, 0);
+    ids.set(key, id);
+    if (isArchived) await store.workflows.setStatus(id, "archived");
+  }
+  const { id: configurationId } = await store.configurations.add(CONFIGURATION, 0);
+  for (const other of options.configurations ?? []) await store.configurations.add(other, 0);
+  for (const { workflowKey, ...fields } of [...NUMBERS, ...(options.numbers ?? [])]) {
+    const inboundWorkflowId = workflowKey === undefined ? undefined : ids.get(workflowKey);
+    await store.numbers.add(configurationId, { ...fields, inboundWorkflowId }, 0);
+  }
+  return ids;
 }
 
 function held(gateway: Gateway): Record<string, number | boolean> {

@@ -28,11 +28,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ["domain"],
   front: ["domain", "http", "calls"],
   twilio: ["domain"],
-  workflows: ["domain", "http", "media/agents"],
-  numbers: ["domain", "http", "twilio", "workflows", "types of media/agents"],
+  workflows: ["domain", "http", "media/agents", "types of numbers", "types of store"],
+  organization: ["domain", "http", "numbers", "types of store"],
+  numbers: ["domain", "http", "twilio", "workflows", "types of media/agents", "types of store"],
   calls: [
     ...["domain", "http", "twilio", "numbers", "workflows", "media/protocol"],
-    ...["types of pool", "types of lane"],
+    ...["types of pool", "types of lane", "types of store", "types of organization"],
   ],
   store: ["domain", "store files of anything of the gateway"],
   metrics: ["domain", "lane", "http", "types of anything of the gateway"],
@@ -61,7 +62,8 @@ const IMPORTED_BY: Readonly<Record<string, readonly string[]>> = {
   twilio: ["twilio"],
   "uWebSockets.js": ["front"],
   ws: [...AGENTS, "twin", "cli"],
-  zod: ["http", "calls", "numbers", "workflows", ...AGENTS],
+  "libphonenumber-js": ["numbers"],
+  zod: ["http", "calls", "numbers", "workflows", "organization", "metrics", ...AGENTS],
 };
 
 /** Their main entries load everything they have, which a start can't wait for. */

@@ -1,0 +1,177 @@
+// An operation of the API: what it takes and gives, as schemas, and the rule that answers it. From one list of
+// operations come the routes (here) and the OpenAPI document (openapi.ts), so that neither can disagree.
+import { z } from "zod";
+import { type FieldFault, FieldsInvalid, GatewayError } from "../domain/errors.ts";
+import type { ApiKeyId } from "../domain/ids.ts";
+import type { HttpRequest, HttpResponse, Route } from "./http.ts";
+import { json } from "./respond.ts";
+
+/** Who asks, as far as a key tells. */
+export interface Caller {
+  /** Undefined for the environment's key, and for the metrics' token. */
+  readonly keyId: ApiKeyId | undefined;
+}
+
+/** `key`: an API key. `metrics`: that, or the metrics' token. */
+export type Access = "open" | "key" | "metrics";
+
+/** Finds out who asks; undefined when no key that counts came along. Synchronous: keys are known in memory. */
+export type Authenticate = (request: HttpRequest, access: Access) => Caller | undefined;
+
+/** An answer that is encoded already, such as CSV, or a list that the store's thread wrote. */
+export class Encoded {
+  readonly contentType: string;
+  readonly body: string | Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    contentType: string,
+    body: string | Uint8Array,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    this.contentType = contentType;
+    this.body = body;
+    this.headers = headers;
+  }
+}
+
+type Schema = z.ZodType;
+type Read<Of extends Schema | undefined> = Of extends Schema ? z.output<Of> : undefined;
+
+export interface Input<Params, Query, Body> {
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  readonly caller: Caller;
+  readonly request: HttpRequest;
+}
+
+export interface Operation {
+  readonly method: Route["method"];
+  readonly path: string;
+  readonly access: Access;
+  /** Groups operations in the document. */
+  readonly tag: string;
+  /** One line, in our own words. */
+  readonly summary: string;
+  readonly params: Schema | undefined;
+  readonly query: Schema | undefined;
+  readonly body: Schema | undefined;
+  /** Of a JSON answer; a content type for any other. */
+  readonly answer: Schema | string;
+  /** Statuses it may answer with beside 200, 401 and 422. */
+  readonly errors: readonly number[];
+  readonly run: (input: Input<unknown, unknown, unknown>) => unknown;
+}
+
+/** Declares an operation; `run` gets what the schemas have read, and gives the answer or a promise of it. */
+export function operation<
+  Params extends Schema | undefined = undefined,
+  Query extends Schema | undefined = undefined,
+  Body extends Schema | undefined = undefined,
+  Answer extends Schema | string = string,
+>(declared: {
+  readonly method: Route["method"];
+  readonly path: string;
+  readonly access?: Access;
+  readonly tag: string;
+  readonly summary: string;
+  readonly params?: Params;
+  readonly query?: Query;
+  readonly body?: Body;
+  readonly answer: Answer;
+  readonly errors?: readonly number[];
+  readonly run: (
+    input: Input<Read<Params>, Read<Query>, Read<Body>>,
+  ) => AnswerOf<Answer> | Promise<AnswerOf<Answer>>;
+}): Operation {
+  const { access = "key", errors = [], params, query, body, run, ...rest } = declared;
+  return { ...rest, access, errors, params, query, body, run: run as Operation["run"] };
+}
+
+type AnswerOf<Answer extends Schema | string> = Encoded | (Answer extends Schema ? z.input<Answer> : never);
+
+/** The routes of the operations. */
+export function routesOf(operations: readonly Operation[], authenticate: Authenticate): readonly Route[] {
+  return operations.map((declared) => ({
+    method: declared.method,
+    path: declared.path,
+    handle: (request) => answer(declared, request, authenticate),
+  }));
+}
+
+async function answer(
+  declared: Operation,
+  request: HttpRequest,
+  authenticate: Authenticate,
+): Promise<HttpResponse> {
+  const caller = declared.access === "open" ? { keyId: undefined } : authenticate(request, declared.access);
+  if (caller === undefined) throw new GatewayError("UNAUTHORIZED", "Invalid API key");
+  const result = await declared.run({ ...readInput(declared, request), caller, request });
+  if (!(result instanceof Encoded)) return json(200, result);
+  const headers = { "Content-Type": result.contentType, ...result.headers };
+  return { status: 200, headers, body: result.body };
+}
+
+/** Reads path, query and body; throws FieldsInvalid that names everything that is wrong with any of them. */
+function readInput({ params, query, body }: Operation, request: HttpRequest) {
+  const faults: FieldFault[] = [];
+  const read = (where: string, schema: Schema | undefined, value: unknown): unknown => {
+    const result = schema?.safeParse(value);
+    if (result?.success === false) faults.push(...faultsOf(result.error, where));
+    return result?.data;
+  };
+  const readBody = (schema: Schema): unknown => {
+    const parsed = jsonOf(request.body);
+    if ("value" in parsed) return read("body", schema, parsed.value);
+    faults.push(parsed);
+    return undefined;
+  };
+  const input = {
+    params: read("path", params, request.params),
+    query: read("query", query, queryOf(request.query)),
+    body: body && readBody(body),
+  };
+  if (faults.length > 0) throw new FieldsInvalid(faults);
+  return input;
+}
+
+/** Values as text; the last of a repeated name counts, and an empty value is one that was not given. */
+function queryOf(text: string | undefined): Record<string, string> {
+  return Object.fromEntries([...new URLSearchParams(text)].filter(([, value]) => value !== ""));
+}
+
+const UTF_8 = new TextDecoder("utf-8", { fatal: true });
+
+function jsonOf(body: Uint8Array): { readonly value: unknown } | FieldFault {
+  if (body.length === 0) return { path: ["body"], message: "a JSON body is wanted", type: "missing" };
+  try {
+    return { value: JSON.parse(UTF_8.decode(body)) };
+  } catch {
+    return { path: ["body"], message: "the body is not JSON", type: "json_invalid" };
+  }
+}
+
+/** What zod found, under the place it was read from; `where` may hold several steps. */
+export function faultsOf(error: z.ZodError, ...where: readonly (string | number)[]): FieldFault[] {
+  return error.issues.flatMap((issue) => {
+    const path = [...where, ...issue.path.filter((step) => typeof step !== "symbol")];
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        message: "there is no such field",
+        type: "unknown",
+      }));
+    }
+    return [{ path, message: issue.message, type: issue.code }];
+  });
+}
+
+/** An id in a path or a query: a whole number from 1 on. */
+export const idSchema = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+/** A moment, ISO 8601 with milliseconds and `Z`. */
+export const momentSchema = z.iso.datetime();
+/** A moment as the API writes it. */
+export function moment(atMs: number): string {
+  return new Date(atMs).toISOString();
+}

@@ -1,0 +1,227 @@
+// Who may ring here, who answers, and as whom we may call: all configurations, numbers and workflows in memory, so
+// that a webhook is answered without a query. What the store has committed is put in here at once; a look-up sees
+// one state, since nothing in here waits.
+import type { Refusal } from "../domain/endings.ts";
+import type { AccountSid, ConfigurationId, DefinitionId, NumberId, WorkflowId } from "../domain/ids.ts";
+import type { AgentReaders } from "../media/agents/readers.ts";
+import { type AgentSettings, readDefinition, type Workflow } from "../workflows/workflow.ts";
+
+/** A Twilio account. */
+export interface Configuration {
+  readonly id: ConfigurationId;
+  readonly name: string;
+  readonly accountSid: AccountSid;
+  /** What Twilio may sign with: the auth token, and during a rotation the next one. */
+  readonly authTokens: readonly string[];
+  /** What REST requests are made as, where it isn't the account's own token. */
+  readonly apiKey: { readonly sid: string; readonly secret: string } | undefined;
+  readonly region: string | undefined;
+  readonly edge: string | undefined;
+  /** Whether machines are listened for on outbound calls. */
+  readonly amdEnabled: boolean;
+  readonly isDefaultOutbound: boolean;
+  /** The account that was made up at first start; it counts only while nobody else can reach us. */
+  readonly isDemo: boolean;
+  /** Milliseconds since the epoch. */
+  readonly createdAtMs: number;
+}
+
+export interface PhoneNumber {
+  readonly id: NumberId;
+  readonly configurationId: ConfigurationId;
+  /** Canonical: E.164, or a SIP address. */
+  readonly address: string;
+  readonly type: "pstn" | "sip_uri";
+  readonly isActive: boolean;
+  readonly isDefaultCallerId: boolean;
+  readonly inboundWorkflowId: WorkflowId | undefined;
+}
+
+/** Everything routing is made from. */
+export interface DirectoryContents {
+  readonly configurations: readonly Configuration[];
+  readonly numbers: readonly PhoneNumber[];
+  readonly workflows: readonly Workflow[];
+}
+
+/** A workflow that can take a call. */
+export interface Answerer {
+  readonly workflowId: WorkflowId;
+  readonly workflowVersion: number;
+  readonly definitionId: DefinitionId;
+  readonly agent: AgentSettings;
+}
+
+/** Who answers a number, or why nobody does. */
+export type Route =
+  | ({ readonly configurationId: ConfigurationId; readonly numberId: NumberId } & Answerer)
+  | {
+      readonly configurationId?: ConfigurationId;
+      readonly numberId?: NumberId;
+      readonly refusal: Refusal;
+    };
+
+interface Readied {
+  readonly workflow: Workflow;
+  readonly answerer: Answerer | { readonly refusal: Refusal };
+}
+
+export class Directory {
+  readonly #types: AgentReaders;
+  readonly #takesDemo: boolean;
+  readonly #configurations = new Map<ConfigurationId, Configuration>();
+  readonly #byAccount = new Map<AccountSid, Configuration[]>();
+  readonly #numbers = new Map<NumberId, PhoneNumber>();
+  readonly #byConfiguration = new Map<ConfigurationId, Map<NumberId, PhoneNumber>>();
+  readonly #byAddress = new Map<string, PhoneNumber>();
+  readonly #workflows = new Map<WorkflowId, Readied>();
+  readonly #byUuid = new Map<string, WorkflowId>();
+
+  /** `takesDemo`: whether the demo account counts. */
+  constructor(contents: DirectoryContents, types: AgentReaders, takesDemo: boolean) {
+    this.#types = types;
+    this.#takesDemo = takesDemo;
+    for (const configuration of contents.configurations) this.putConfiguration(configuration);
+    for (const workflow of contents.workflows) this.putWorkflow(workflow);
+    for (const number of contents.numbers) this.putNumber(number);
+  }
+
+  // What webhooks and upgrades ask.
+
+  /** The auth tokens of every configuration with that account; none for a stranger. */
+  tokensOf(accountSid: AccountSid): readonly string[] {
+    return (this.#byAccount.get(accountSid) ?? []).flatMap(({ authTokens }) => authTokens);
+  }
+
+  /** `address` is canonical, or undefined for what is neither a telephone number nor a SIP address. */
+  route(accountSid: AccountSid, address: string | undefined): Route {
+    const number = address === undefined ? undefined : this.#byAddress.get(routingKey(accountSid, address));
+    if (number === undefined) return { refusal: "number_unknown" };
+    const { id: numberId, configurationId, inboundWorkflowId } = number;
+    if (!number.isActive) return { configurationId, numberId, refusal: "number_inactive" };
+    const readied = inboundWorkflowId === undefined ? undefined : this.#workflows.get(inboundWorkflowId);
+    const answerer = readied?.answerer ?? { refusal: "workflow_missing" as const };
+    return { configurationId, numberId, ...answerer };
+  }
+
+  // What outbound calls ask.
+
+  configuration(id: ConfigurationId): Configuration | undefined {
+    return this.#configurations.get(id);
+  }
+
+  /** The default for outbound calls first, then in the order they were made. */
+  configurations(): readonly Configuration[] {
+    const rank = ({ isDefaultOutbound, createdAtMs }: Configuration) => (isDefaultOutbound ? 0 : createdAtMs);
+    return [...this.#configurations.values()].sort((a, b) => rank(a) - rank(b) || a.id - b.id);
+  }
+
+  number(id: NumberId): PhoneNumber | undefined {
+    return this.#numbers.get(id);
+  }
+
+  numbersOf(id: ConfigurationId): Iterable<PhoneNumber> {
+    return this.#byConfiguration.get(id)?.values() ?? [];
+  }
+
+  workflow(id: WorkflowId): Workflow | undefined {
+    return this.#workflows.get(id)?.workflow;
+  }
+
+  workflowOf(uuid: string): Workflow | undefined {
+    const id = this.#byUuid.get(uuid);
+    return id === undefined ? undefined : this.workflow(id);
+  }
+
+  /** Who takes a call for this workflow, or why nobody does. */
+  answererOf(id: WorkflowId): Answerer | { readonly refusal: Refusal } {
+    return this.#workflows.get(id)?.answerer ?? { refusal: "workflow_missing" };
+  }
+
+  // What is told by whoever has just written to the store.
+
+  /** Adds it or takes the place of the one with its id. Its numbers follow it to another account. */
+  putConfiguration(configuration: Configuration): void {
+    if (configuration.isDemo && !this.#takesDemo) return;
+    const { id } = configuration;
+    const numbers = [...this.numbersOf(id)];
+    this.removeConfiguration(id);
+    // At most one is the default, and the newest word counts.
+    if (configuration.isDefaultOutbound) this.#demoteOthers();
+    this.#configurations.set(id, configuration);
+    const sameAccount = this.#byAccount.get(configuration.accountSid) ?? [];
+    this.#byAccount.set(configuration.accountSid, [...sameAccount, configuration]);
+    for (const number of numbers) this.putNumber(number);
+  }
+
+  /** With its numbers. */
+  removeConfiguration(id: ConfigurationId): void {
+    for (const number of [...this.numbersOf(id)]) this.removeNumber(number.id);
+    const configuration = this.#configurations.get(id);
+    if (configuration === undefined) return;
+    this.#configurations.delete(id);
+    const { accountSid } = configuration;
+    const others = this.#byAccount.get(accountSid)!.filter((other) => other.id !== id);
+    if (others.length === 0) this.#byAccount.delete(accountSid);
+    else this.#byAccount.set(accountSid, others);
+  }
+
+  /** Adds it or takes the place of the one with its id; without its configuration it counts for nothing. */
+  putNumber(number: PhoneNumber): void {
+    this.removeNumber(number.id);
+    const configuration = this.#configurations.get(number.configurationId);
+    if (configuration === undefined) return;
+    const siblings = this.#byConfiguration.get(number.configurationId) ?? new Map<NumberId, PhoneNumber>();
+    if (number.isDefaultCallerId) {
+      for (const other of siblings.values())
+        if (other.isDefaultCallerId) this.putNumber({ ...other, isDefaultCallerId: false });
+    }
+    siblings.set(number.id, number);
+    this.#byConfiguration.set(number.configurationId, siblings);
+    this.#numbers.set(number.id, number);
+    this.#byAddress.set(routingKey(configuration.accountSid, number.address), number);
+  }
+
+  removeNumber(id: NumberId): void {
+    const number = this.#numbers.get(id);
+    if (number === undefined) return;
+    this.#numbers.delete(id);
+    this.#byConfiguration.get(number.configurationId)?.delete(id);
+    const { accountSid } = this.#configurations.get(number.configurationId)!;
+    this.#byAddress.delete(routingKey(accountSid, number.address));
+  }
+
+  putWorkflow(workflow: Workflow): void {
+    this.#workflows.set(workflow.id, { workflow, answerer: answererFor(workflow, this.#types) });
+    this.#byUuid.set(workflow.uuid, workflow.id);
+  }
+
+  #demoteOthers(): void {
+    for (const other of this.#configurations.values()) {
+      if (!other.isDefaultOutbound) continue;
+      const demoted = { ...other, isDefaultOutbound: false };
+      this.#configurations.set(other.id, demoted);
+      const sameAccount = this.#byAccount.get(other.accountSid)!;
+      this.#byAccount.set(
+        other.accountSid,
+        sameAccount.map((each) => (each.id === other.id ? demoted : each)),
+      );
+    }
+  }
+}
+
+function routingKey(accountSid: AccountSid, address: string): string {
+  return `${accountSid} ${address}`;
+}
+
+function answererFor(workflow: Workflow, types: AgentReaders): Answerer | { readonly refusal: Refusal } {
+  if (workflow.status === "archived") return { refusal: "workflow_archived" };
+  const read = readDefinition(workflow.definition, types);
+  if ("problems" in read) return { refusal: "workflow_invalid" };
+  return {
+    workflowId: workflow.id,
+    workflowVersion: workflow.version,
+    definitionId: workflow.definitionId,
+    agent: read.agent,
+  };
+}

@@ -1,0 +1,31 @@
+// The installation's preferences: one row, made when it is first written.
+import type { Db } from "../store/open.ts";
+
+export interface Preferences {
+  /** Called when a call is placed without a destination. */
+  readonly testPhoneNumber: string | undefined;
+  /** An IANA name. */
+  readonly timezone: string | undefined;
+}
+
+export function preferencesStore(db: Db) {
+  const select = db.prepare<[], { test_phone_number: string | null; timezone: string | null }>(
+    "SELECT test_phone_number, timezone FROM preferences",
+  );
+  const upsert = db.prepare(
+    `INSERT INTO preferences (one, test_phone_number, timezone) VALUES (1, ?, ?)
+     ON CONFLICT DO UPDATE SET test_phone_number = excluded.test_phone_number, timezone = excluded.timezone`,
+  );
+  return {
+    get(): Preferences {
+      const row = select.get();
+      return {
+        testPhoneNumber: row?.test_phone_number ?? undefined,
+        timezone: row?.timezone ?? undefined,
+      };
+    },
+    put({ testPhoneNumber, timezone }: Preferences): void {
+      upsert.run(testPhoneNumber ?? null, timezone ?? null);
+    },
+  };
+}

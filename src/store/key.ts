@@ -1,0 +1,60 @@
+// The key that secrets are sealed with: the environment's, or a file beside the database that is made at first start.
+import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { GatewayError } from "../domain/errors.ts";
+
+const KEY_BYTES = 32;
+
+export interface DatabaseKey {
+  readonly key: KeyObject;
+  /** Where the key stands when the environment gives none. */
+  readonly file: string | undefined;
+  /** It was made just now. */
+  readonly isNew: boolean;
+}
+
+/** The path of the key's file, beside the database. */
+export function keyPath(databasePath: string): string {
+  return `${databasePath.replace(/\.db$/, "")}.key`;
+}
+
+/** Throws GatewayError SETTINGS_INVALID when the file can't be read or made, or holds no key. */
+export function databaseKey(databasePath: string, given: KeyObject | undefined): DatabaseKey {
+  if (given !== undefined) return { key: given, file: undefined, isNew: false };
+  const file = keyPath(databasePath);
+  if (existsSync(file)) return { key: readKey(file), file, isNew: false };
+  // Made for a database that is there already, it could not open it, and would hide what is missing.
+  if (existsSync(databasePath)) {
+    const remedy = "put it back, or set LINECARD_ENCRYPTION_KEY";
+    throw new GatewayError("SETTINGS_INVALID", `${file}, the key of ${databasePath}, is missing: ${remedy}`);
+  }
+  return { key: writeKey(file, randomBytes(KEY_BYTES)), file, isNew: true };
+}
+
+function readKey(file: string): KeyObject {
+  try {
+    chmodSync(file, 0o600);
+    const bytes = Buffer.from(readFileSync(file, "utf8").trim(), "base64");
+    if (bytes.length === KEY_BYTES) return createSecretKey(bytes);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new GatewayError("SETTINGS_INVALID", `${file}, the database's key, can't be read (${code})`, {
+      cause,
+    });
+  }
+  throw new GatewayError("SETTINGS_INVALID", `${file} does not hold a key of ${KEY_BYTES} bytes in base64`);
+}
+
+/** Mode 0600, exclusively: a key that is there is never written over. */
+export function writeKey(file: string, bytes: Buffer): KeyObject {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, `${bytes.toString("base64")}\n`, { mode: 0o600, flag: "wx" });
+    return createSecretKey(bytes);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const remedy = "set DATABASE_PATH to a file in a folder that can be written";
+    throw new GatewayError("SETTINGS_INVALID", `${file} can't be made (${code}): ${remedy}`, { cause });
+  }
+}

@@ -1,0 +1,156 @@
+// Opens the database file: alone, of the right version, whole, and under its own key; or says in a sentence why
+// not, and leaves the file as it was. Knows no feature's tables.
+import { existsSync, mkdirSync, realpathSync } from "node:fs";
+import { dirname } from "node:path";
+import Database from "better-sqlite3";
+import { GatewayError } from "../domain/errors.ts";
+import { MIGRATIONS } from "./schema.ts";
+import { SealBroken, type Vault } from "./vault.ts";
+
+/** What a feature's store prepares its statements on. */
+export type Db = Database.Database;
+
+/** So long a write waits for another process that holds the database: a backup, or a person with a shell. */
+const BUSY_MS = 5_000;
+/** `LNCD`, so that another program's database is not taken for ours. */
+const APPLICATION_ID = 0x4c4e4344;
+const KEY_CHECK = "key_check";
+const KEY_CHECK_TEXT = "linecard";
+
+/** A database that is ours alone until `close`. */
+export interface OpenDatabase {
+  readonly db: Db;
+  close(): void;
+}
+
+/**
+ * Opens or makes the database, brings it up to this program's version, and proves that `vault` opens it.
+ * Throws GatewayError DATABASE_IN_USE or DATABASE_UNUSABLE.
+ */
+export function openDatabase(path: string, vault: Vault): OpenDatabase {
+  const lock = lockDatabase(path);
+  let db: Db | undefined;
+  try {
+    db = openFile(path);
+    examine(db, path);
+    db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = FULL"); // a call record that was written outlives a power cut
+    db.pragma("foreign_keys = ON");
+    migrate(db, vault);
+    checkKey(db, path, vault);
+  } catch (error) {
+    db?.close();
+    lock.close();
+    throw error instanceof GatewayError ? error : unusable(path, error);
+  }
+  const opened = db;
+  return {
+    db: opened,
+    close() {
+      opened.close();
+      lock.close();
+    },
+  };
+}
+
+/**
+ * Held by the operating system for as long as this process lives, however it dies. A file of its own, so that a
+ * backup may read the database meanwhile.
+ */
+export function lockDatabase(path: string): { close(): void } {
+  const real = existsSync(path) ? realpathSync(path) : path;
+  let lock: Db | undefined;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    lock = new Database(`${real}.lock`, { timeout: 0 });
+    lock.pragma("journal_mode = MEMORY");
+    lock.pragma("locking_mode = EXCLUSIVE");
+    lock.exec("BEGIN EXCLUSIVE; COMMIT"); // in that mode the lock stays after the transaction
+    return lock;
+  } catch (cause) {
+    lock?.close();
+    if ((cause as { code?: string }).code === "SQLITE_BUSY") {
+      const remedy = "stop that one, or set DATABASE_PATH to another file";
+      throw new GatewayError("DATABASE_IN_USE", `${path} is in use by another Linecard: ${remedy}`, {
+        cause,
+      });
+    }
+    throw unusable(path, cause);
+  }
+}
+
+function openFile(path: string): Db {
+  return new Database(path, { timeout: BUSY_MS });
+}
+
+/** Looks before anything is written. */
+function examine(db: Db, path: string): void {
+  const version = db.pragma("user_version", { simple: true }) as number;
+  const owner = db.pragma("application_id", { simple: true }) as number;
+  const tables = db.prepare("SELECT count(*) FROM sqlite_schema").pluck().get() as number;
+  const refuse = (what: string): never => {
+    throw new GatewayError("DATABASE_UNUSABLE", `${path} ${what}; it was left as it is`);
+  };
+  if (tables > 0 && owner !== APPLICATION_ID) refuse("is not a database of Linecard's");
+  if (version > MIGRATIONS.length) {
+    refuse(
+      `was written by a newer Linecard (its version is ${version}, this one knows ${MIGRATIONS.length})`,
+    );
+  }
+  const health = db.pragma("quick_check(1)", { simple: true });
+  if (health !== "ok") refuse("is damaged: put a backup in its place, or set DATABASE_PATH to another file");
+}
+
+function migrate(db: Db, vault: Vault): void {
+  const version = db.pragma("user_version", { simple: true }) as number;
+  if (version === MIGRATIONS.length) return;
+  db.transaction(() => {
+    for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
+    if (version === 0) {
+      db.pragma(`application_id = ${APPLICATION_ID}`);
+      writeKeyCheck(db, vault);
+    }
+    db.pragma(`user_version = ${MIGRATIONS.length}`);
+  }).exclusive();
+}
+
+/** What tells this key from any other, before a secret is looked for. */
+export function writeKeyCheck(db: Db, vault: Vault): void {
+  const sealed = vault.seal(KEY_CHECK_TEXT, KEY_CHECK).toString("base64");
+  db.prepare(
+    "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+  ).run(KEY_CHECK, sealed);
+}
+
+function checkKey(db: Db, path: string, vault: Vault): void {
+  const sealed = db.prepare("SELECT value FROM meta WHERE key = ?").pluck().get(KEY_CHECK) as
+    | string
+    | undefined;
+  try {
+    vault.open(Buffer.from(sealed ?? "", "base64"), KEY_CHECK);
+  } catch (cause) {
+    if (!(cause instanceof SealBroken)) throw cause;
+    const remedy = "set LINECARD_ENCRYPTION_KEY to the key it was made with, or put its .key file back";
+    throw new GatewayError("DATABASE_UNUSABLE", `${path} was encrypted with another key: ${remedy}`, {
+      cause,
+    });
+  }
+}
+
+function unusable(path: string, cause: unknown): GatewayError {
+  const { code = "", message } = cause as { code?: string; message: string };
+  const remedies: readonly (readonly [pattern: RegExp, words: string])[] = [
+    [
+      /^SQLITE_(CORRUPT|NOTADB)/,
+      "is damaged: put a backup in its place, or set DATABASE_PATH to another file",
+    ],
+    [
+      /^SQLITE_(CANTOPEN|READONLY|PERM)|^E(ACCES|NOTDIR|EXIST|ROFS|PERM)/,
+      "can't be made or written: set DATABASE_PATH to a file in a folder that can be",
+    ],
+    [/^SQLITE_FULL|^ENOSPC/, "can't be written: the disk is full"],
+  ];
+  const words =
+    remedies.find(([pattern]) => pattern.test(code))?.[1] ?? `can't be opened (${code || message})`;
+  return new GatewayError("DATABASE_UNUSABLE", `${path} ${words}`, { cause });
+}

@@ -1,0 +1,27 @@
+// Every operation of the store, by feature. They run in the store's thread, one after the other; the front thread
+// sees them as promises (store.ts).
+
+import { recordStore } from "../calls/records.store.ts";
+import { configurationStore } from "../numbers/configurations.store.ts";
+import { numberStore } from "../numbers/numbers.store.ts";
+import { apiKeyStore } from "../organization/apiKeys.store.ts";
+import { preferencesStore } from "../organization/preferences.store.ts";
+import { workflowStore } from "../workflows/workflows.store.ts";
+import { metaStore } from "./meta.store.ts";
+import type { Db } from "./open.ts";
+import type { Vault } from "./vault.ts";
+
+/** Prepares every feature's statements. */
+export function prepareOperations(db: Db, vault: Vault) {
+  return {
+    meta: metaStore(db),
+    apiKeys: apiKeyStore(db),
+    preferences: preferencesStore(db),
+    workflows: workflowStore(db),
+    configurations: configurationStore(db, vault),
+    numbers: numberStore(db),
+    records: recordStore(db),
+  };
+}
+
+export type Operations = ReturnType<typeof prepareOperations>;

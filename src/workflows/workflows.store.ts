@@ -1,0 +1,104 @@
+// Workflows and their versions in the database. A version is never changed: an update adds the next one.
+import type { DefinitionId, WorkflowId } from "../domain/ids.ts";
+import type { Db } from "../store/open.ts";
+import type { Workflow } from "./workflow.ts";
+
+export interface StoredWorkflow extends Workflow {
+  readonly templateContextVariables: Readonly<Record<string, unknown>> | undefined;
+  readonly workflowConfigurations: Readonly<Record<string, unknown>> | undefined;
+  readonly createdAtMs: number;
+  readonly totalRuns: number;
+}
+
+/** What a new version holds. */
+export interface NewVersion {
+  readonly definition: unknown;
+  readonly templateContextVariables?: Readonly<Record<string, unknown>> | undefined;
+  readonly workflowConfigurations?: Readonly<Record<string, unknown>> | undefined;
+}
+
+interface Row {
+  readonly id: number;
+  readonly uuid: string;
+  readonly name: string;
+  readonly status: "active" | "archived";
+  readonly created_at_ms: number;
+  readonly version: number;
+  readonly definition_id: number;
+  readonly definition: string;
+  readonly template_context_variables: string | null;
+  readonly workflow_configurations: string | null;
+  readonly total_runs: number;
+}
+
+const SELECT = `
+SELECT w.id, w.uuid, w.name, w.status, w.created_at_ms, d.version, d.id AS definition_id, d.definition,
+  d.template_context_variables, d.workflow_configurations,
+  (SELECT count(*) FROM runs r WHERE r.workflow_id = w.id) AS total_runs
+FROM workflows w JOIN definitions d ON d.workflow_id = w.id
+WHERE d.version = (SELECT max(version) FROM definitions WHERE workflow_id = w.id)`;
+
+export function workflowStore(db: Db) {
+  const insert = db.prepare("INSERT INTO workflows (uuid, name, created_at_ms) VALUES (?, ?, ?)");
+  const insertVersion = db.prepare(
+    `INSERT INTO definitions
+       (workflow_id, version, definition, template_context_variables, workflow_configurations, created_at_ms)
+     VALUES (?, coalesce((SELECT max(version) FROM definitions WHERE workflow_id = ?), 0) + 1, ?, ?, ?, ?)`,
+  );
+  const rename = db.prepare("UPDATE workflows SET name = ? WHERE id = ?");
+  const setStatus = db.prepare("UPDATE workflows SET status = ? WHERE id = ?");
+  const all = db.prepare<[], Row>(`${SELECT} ORDER BY w.id`);
+  const one = db.prepare<[number], Row>(`${SELECT} AND w.id = ?`);
+
+  const get = (id: number): StoredWorkflow | undefined => {
+    const row = one.get(id);
+    return row && workflowOf(row);
+  };
+  const addVersion = (id: number, version: NewVersion, atMs: number) => {
+    const { definition, templateContextVariables, workflowConfigurations } = version;
+    const texts = [definition, templateContextVariables ?? null, workflowConfigurations ?? null];
+    insertVersion.run(id, id, ...texts.map((part) => (part === null ? null : JSON.stringify(part))), atMs);
+  };
+
+  return {
+    all(): StoredWorkflow[] {
+      return all.all().map(workflowOf);
+    },
+    get,
+    create: db.transaction((uuid: string, name: string, version: NewVersion, atMs: number) => {
+      const id = Number(insert.run(uuid, name, atMs).lastInsertRowid);
+      addVersion(id, version, atMs);
+      return get(id)!;
+    }) as (uuid: string, name: string, version: NewVersion, atMs: number) => StoredWorkflow,
+    /** Adds a version; undefined when there is no such workflow. */
+    update: db.transaction((id: WorkflowId, name: string, version: NewVersion, atMs: number) => {
+      if (rename.run(name, id).changes === 0) return undefined;
+      addVersion(id, version, atMs);
+      return get(id);
+    }) as (id: WorkflowId, name: string, version: NewVersion, atMs: number) => StoredWorkflow | undefined,
+    setStatus(id: WorkflowId, status: Workflow["status"]): StoredWorkflow | undefined {
+      setStatus.run(status, id);
+      return get(id);
+    },
+  };
+}
+
+function workflowOf(row: Row): StoredWorkflow {
+  return {
+    id: row.id as WorkflowId,
+    uuid: row.uuid,
+    name: row.name,
+    status: row.status,
+    version: row.version,
+    definitionId: row.definition_id as DefinitionId,
+    definition: JSON.parse(row.definition),
+    templateContextVariables: parsed(row.template_context_variables),
+    workflowConfigurations: parsed(row.workflow_configurations),
+    createdAtMs: row.created_at_ms,
+    totalRuns: row.total_runs,
+  };
+}
+
+function parsed(text: string | null): Readonly<Record<string, unknown>> | undefined {
+  return text === null ? undefined : JSON.parse(text);
+}
