@@ -1,23 +1,25 @@
 // The whole gateway put together: configuration, calls, media pool, HTTP and sockets. main.ts runs one from the
 // environment; tests run their own.
 import type { Logger } from "pino";
-import { CallLog } from "./calls/callLog.ts";
+import type { CallLog } from "./calls/callLog.ts";
 import { MEDIA_GAP_MS, PONG_MS } from "./calls/liveCall.ts";
 import { LiveCalls } from "./calls/liveCalls.ts";
 import { type CallObserver, WEBHOOK_ANSWERS } from "./calls/observer.ts";
 import { STREAM_REFUSALS } from "./calls/stream.ts";
 import { twilioRoutes } from "./calls/twilioRoutes.ts";
+import { emptied, reached } from "./composition/draining.ts";
+import { loadCallLog, loadDirectory } from "./composition/loading.ts";
+import { observeCallLog, observeCalls } from "./composition/observer.ts";
 import { pageRoutes } from "./console/page.ts";
 import type { Clock } from "./domain/clock.ts";
-import { REFUSALS } from "./domain/endings.ts";
 import { createFront, type Front } from "./front/server.ts";
 import type { HttpRequest, Route } from "./http/http.ts";
 import { createRouter } from "./http/router.ts";
-import { type AgentReaders, loadAgentReaders } from "./media/agents/readers.ts";
+import { loadAgentReaders } from "./media/agents/readers.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { metricsRoutes } from "./metrics/routes.ts";
-import { Directory } from "./numbers/directory.ts";
-import { MediaPool, type MediaPoolObserver } from "./pool/mediaPool.ts";
+import type { Directory } from "./numbers/directory.ts";
+import { MediaPool } from "./pool/mediaPool.ts";
 import { listeningOn, type Settings } from "./settings.ts";
 import type { Store } from "./store/store.ts";
 
@@ -29,18 +31,10 @@ const BODY_MS = 5_000;
 const ANSWER_MS = 10_000;
 /** What a media socket's reader may leave unread before frames are dropped: about 10 s of audio. */
 const SEND_BUFFER_BYTES = 256 * 1_024;
-/** The same warning about what strangers do is written once in so long. */
-const SELDOM_MS = 10_000;
-const SELDOM_MAX = 1_000;
 /** Beside the media sockets: webhooks, scrapes, browsers, and strangers. */
 const OTHER_CONNECTIONS = 500;
 /** After a stream's end Twilio asks what comes next, over a new connection; without an answer the caller hears a fault. */
 const FAREWELL_MS = 3_000;
-const DRAIN_LOOK_MS = 50;
-/** Records of past calls that a start takes into memory: Twilio may still ask about them. */
-const RECORDS_KEPT = 1_000;
-/** So long after the calls were cut nothing more is waited for. */
-const HARD_STOP_MS = 5_000;
 
 export interface GatewayParts {
   readonly settings: Settings;
@@ -80,14 +74,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const directory = await loadDirectory(parts.store, agentTypes, parts.settings.publicBase.isLoopback);
   const metrics = new Metrics(WEBHOOK_ANSWERS, STREAM_REFUSALS);
   let farewellsUntilMs = 0;
-  const observer = observe(metrics, log, clock, () => {
+  const observer = observeCalls(metrics, log, clock, () => {
     farewellsUntilMs = clock.nowMs() + FAREWELL_MS;
   });
   const { callsMax, mediaWorkers } = parts.settings;
   const pool = await MediaPool.start({ workers: mediaWorkers, callsMax, clock, agentModules, observer });
 
   let { settings } = parts;
-  const records = await loadCallLog(parts.store, clock, log);
+  const records = await loadCallLog(parts.store, clock, observeCallLog(log));
   const { mediaGapMs, pongMs } = parts.silence ?? { mediaGapMs: MEDIA_GAP_MS, pongMs: PONG_MS };
   const calls = new LiveCalls({
     clock,
@@ -187,103 +181,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await reached(clock, farewellsUntilMs);
       await close();
       return cut;
-    },
-  };
-}
-
-async function loadDirectory(store: Store, types: AgentReaders, takesDemo: boolean): Promise<Directory> {
-  const [configurations, numbers, workflows] = await Promise.all([
-    store.configurations.all(),
-    store.numbers.all(),
-    store.workflows.all(),
-  ]);
-  return new Directory({ configurations, numbers, workflows }, types, takesDemo);
-}
-
-async function loadCallLog(store: Store, clock: Clock, log: Logger): Promise<CallLog> {
-  const [lastRun, records] = await Promise.all([
-    store.records.lastRun(),
-    store.records.current(RECORDS_KEPT),
-  ]);
-  return new CallLog(store.records, { lastRun, records }, clock, {
-    onStalled: (why, waiting) => log.error({ why, waiting }, "the call log can't be written; calls go on"),
-    onResumed: () => log.info("the call log is written again"),
-    onRefused: (run) => log.error({ run }, "the database refuses this call's record"),
-  });
-}
-
-/** Waits for the calls to end by themselves, and cuts those that have not by the deadline. */
-async function emptied(calls: LiveCalls, clock: Clock, timeoutMs: number): Promise<number> {
-  const startedMs = clock.nowMs();
-  let cut = 0;
-  const { promise: hardStop, resolve: stopHard } = Promise.withResolvers<void>();
-  const stop = clock.every(DRAIN_LOOK_MS, () => {
-    const overdueMs = clock.nowMs() - startedMs - timeoutMs;
-    if (cut === 0 && overdueMs >= 0) cut = calls.cut();
-    if (overdueMs >= HARD_STOP_MS) stopHard(); // a task that can't be told to end: closing the pool ends it
-  });
-  await Promise.race([calls.drain(), hardStop]);
-  stop();
-  return cut;
-}
-
-/** Resolves once the clock shows this time; at once when it does already. */
-async function reached(clock: Clock, atMs: number): Promise<void> {
-  if (clock.nowMs() >= atMs) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const stop = clock.every(DRAIN_LOOK_MS, () => {
-    if (clock.nowMs() >= atMs) resolve();
-  });
-  await promise;
-  stop();
-}
-
-function observe(
-  metrics: Metrics,
-  log: Logger,
-  clock: Clock,
-  onAnsweredCallEnded: () => void,
-): CallObserver & MediaPoolObserver {
-  const saidMs = new Map<string, number>();
-  // Strangers can cause these at will; the metrics count every one.
-  const seldom = (what: string, say: () => void) => {
-    const nowMs = clock.nowMs();
-    if (nowMs - (saidMs.get(what) ?? Number.NEGATIVE_INFINITY) < SELDOM_MS) return;
-    if (saidMs.size >= SELDOM_MAX) saidMs.clear();
-    saidMs.set(what, nowMs);
-    say();
-  };
-  return {
-    webhookAnswered: (answer, tookMs) => metrics.webhookAnswered(answer, tookMs),
-    ended({ callSid, run }, direction, outcome, talkedMs, error) {
-      metrics.callEnded(direction, outcome, talkedMs);
-      if (!(REFUSALS as readonly string[]).includes(outcome)) onAnsweredCallEnded();
-      const facts = { callSid, run, direction, outcome, talkedMs: Math.round(talkedMs) };
-      if (error === undefined) log.info(facts, "call ended");
-      else log.error({ ...facts, error }, "call ended by an error");
-    },
-    replaced({ callSid, run }) {
-      metrics.callReplaced();
-      log.warn({ callSid, run }, "call moved to another worker");
-    },
-    streamRefused(reason) {
-      metrics.streamRefused(reason);
-      seldom(`stream ${reason}`, () => log.warn({ reason }, "media upgrade refused"));
-    },
-    streamViolated({ callSid, run }, violation) {
-      metrics.streamViolated(violation);
-      const say = () => log.warn({ callSid, run, violation }, "stream broke the contract");
-      seldom(`${callSid} ${violation}`, say);
-    },
-    frameRefused: () => metrics.socketDropped(),
-    hint: (what, remedy) => seldom(what, () => log.warn({ remedy }, what)),
-    workerDied(threadId, calls, why) {
-      metrics.workerDied(why);
-      log.error({ threadId, calls, why }, "media worker died; its calls move to another");
-    },
-    waited: (ms) => metrics.callWaited(ms),
-    stray(error) {
-      log.error({ error }, "an error in a media worker that no call could be blamed for");
     },
   };
 }

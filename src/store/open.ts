@@ -1,6 +1,6 @@
 // Opens the database file: alone, of the right version, whole, and under its own key; or says in a sentence why
 // not, and leaves the file as it was. Knows no feature's tables.
-import { existsSync, mkdirSync, realpathSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { GatewayError } from "../domain/errors.ts";
@@ -80,6 +80,8 @@ export function lockDatabase(path: string): { close(): void } {
 }
 
 function openFile(path: string): Db {
+  // Numbers and names of people are in it; SQLite gives its log the same mode.
+  closeSync(openSync(path, "a", 0o600));
   return new Database(path, { timeout: BUSY_MS });
 }
 

@@ -38,6 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ["domain", "store files of anything of the gateway"],
   metrics: ["domain", "lane", "http", "types of anything of the gateway"],
   console: ["domain", "http"],
+  composition: ["anything of the gateway", "address of cli"],
   "gateway.ts": ["anything of the gateway"],
   "main.ts": ["anything of the gateway"],
 
@@ -56,7 +57,7 @@ const IMPORTED_BY: Readonly<Record<string, readonly string[]>> = {
   "@echogarden/speex-resampler-wasm": ["media/audio"],
   alawmulaw: ["media/audio"],
   "better-sqlite3": ["store"],
-  pino: ["main.ts", "gateway.ts"],
+  pino: ["main.ts", "gateway.ts", "composition"],
   piscina: ["pool", "store"],
   "prom-client": ["metrics"],
   twilio: ["twilio"],

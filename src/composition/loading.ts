@@ -1,0 +1,30 @@
+// What a start takes from the store into memory.
+import { CallLog, type CallLogObserver } from "../calls/callLog.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { AgentReaders } from "../media/agents/readers.ts";
+import { Directory } from "../numbers/directory.ts";
+import type { Store } from "../store/store.ts";
+
+/** Records of past calls: Twilio may still ask about them. */
+const RECORDS_KEPT = 1_000;
+
+export async function loadDirectory(
+  store: Store,
+  types: AgentReaders,
+  takesDemo: boolean,
+): Promise<Directory> {
+  const [configurations, numbers, workflows] = await Promise.all([
+    store.configurations.all(),
+    store.numbers.all(),
+    store.workflows.all(),
+  ]);
+  return new Directory({ configurations, numbers, workflows }, types, takesDemo);
+}
+
+export async function loadCallLog(store: Store, clock: Clock, observer: CallLogObserver): Promise<CallLog> {
+  const [lastRun, records] = await Promise.all([
+    store.records.lastRun(),
+    store.records.current(RECORDS_KEPT),
+  ]);
+  return new CallLog(store.records, { lastRun, records }, clock, observer);
+}

@@ -1,0 +1,73 @@
+// What calls, workers and the call log tell, made into metrics and log lines. No line holds a secret, a digit or a
+// whole number, and what strangers can cause at will is written seldom and counted always.
+import type { Logger } from "pino";
+import type { CallLogObserver } from "../calls/callLog.ts";
+import type { CallObserver } from "../calls/observer.ts";
+import type { Clock } from "../domain/clock.ts";
+import { REFUSALS } from "../domain/endings.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { MediaPoolObserver } from "../pool/mediaPool.ts";
+
+/** The same warning about what strangers do is written once in so long. */
+const SELDOM_MS = 10_000;
+const SELDOM_MAX = 1_000;
+
+/** `onAnsweredCallEnded`: Twilio is about to ask what comes after the stream. */
+export function observeCalls(
+  metrics: Metrics,
+  log: Logger,
+  clock: Clock,
+  onAnsweredCallEnded: () => void,
+): CallObserver & MediaPoolObserver {
+  const saidMs = new Map<string, number>();
+  // Strangers can cause these at will; the metrics count every one.
+  const seldom = (what: string, say: () => void) => {
+    const nowMs = clock.nowMs();
+    if (nowMs - (saidMs.get(what) ?? Number.NEGATIVE_INFINITY) < SELDOM_MS) return;
+    if (saidMs.size >= SELDOM_MAX) saidMs.clear();
+    saidMs.set(what, nowMs);
+    say();
+  };
+  return {
+    webhookAnswered: (answer, tookMs) => metrics.webhookAnswered(answer, tookMs),
+    ended({ callSid, run }, direction, outcome, talkedMs, error) {
+      metrics.callEnded(direction, outcome, talkedMs);
+      if (!(REFUSALS as readonly string[]).includes(outcome)) onAnsweredCallEnded();
+      const facts = { callSid, run, direction, outcome, talkedMs: Math.round(talkedMs) };
+      if (error === undefined) log.info(facts, "call ended");
+      else log.error({ ...facts, error }, "call ended by an error");
+    },
+    replaced({ callSid, run }) {
+      metrics.callReplaced();
+      log.warn({ callSid, run }, "call moved to another worker");
+    },
+    streamRefused(reason) {
+      metrics.streamRefused(reason);
+      seldom(`stream ${reason}`, () => log.warn({ reason }, "media upgrade refused"));
+    },
+    streamViolated({ callSid, run }, violation) {
+      metrics.streamViolated(violation);
+      const say = () => log.warn({ callSid, run, violation }, "stream broke the contract");
+      seldom(`${callSid} ${violation}`, say);
+    },
+    frameRefused: () => metrics.socketDropped(),
+    hint: (what, remedy) => seldom(what, () => log.warn({ remedy }, what)),
+    workerDied(threadId, calls, why) {
+      metrics.workerDied(why);
+      log.error({ threadId, calls, why }, "media worker died; its calls move to another");
+    },
+    waited: (ms) => metrics.callWaited(ms),
+    stray(error) {
+      log.error({ error }, "an error in a media worker that no call could be blamed for");
+    },
+  };
+}
+
+/** The call log's word to the operator. */
+export function observeCallLog(log: Logger): CallLogObserver {
+  return {
+    onStalled: (why, waiting) => log.error({ why, waiting }, "the call log can't be written; calls go on"),
+    onResumed: () => log.info("the call log is written again"),
+    onRefused: (run) => log.error({ run }, "the database refuses this call's record"),
+  };
+}
