@@ -220,6 +220,11 @@ export class TwinStream {
     return this.agent.samples(fromMs, toMs);
   }
 
+  /** Now, on the call's axis; it stands still once the stream is over. */
+  get nowMs(): number {
+    return this.#nowMs();
+  }
+
   /** When the start was sent, on the call's axis. */
   get startedMs(): number | undefined {
     return this.#startedMs;
