@@ -13,6 +13,7 @@ import {
 import type { Clock, Stop } from "../domain/clock.ts";
 import { END_REASONS, type Outcome, REFUSALS, STREAM_VIOLATIONS } from "../domain/endings.ts";
 import { type CountName, LATENESS_BOUNDS_MS, type WorkerCounts } from "../lane/counts.ts";
+import { type Lag, LoopLag } from "./loopLag.ts";
 
 /** What a scrape looks at. All of it is in memory; nothing here waits. */
 export interface MetricSources {
@@ -50,6 +51,8 @@ const TALK_BUCKETS_S = [1, 5, 15, 30, 60, 180, 600, 1_800, 3_600];
 
 /** Each sample wakes an idle process, so there are no more than show which share of the time the loop is held up. */
 const LOOP_SAMPLE_MS = 250;
+/** Samples that "lately" means: a minute of them. */
+const LOOP_SAMPLES = 60_000 / LOOP_SAMPLE_MS;
 /** A healthy loop is late by what a timer is coarse, a millisecond; from 20 ms on a caller's frame waits. */
 const LOOP_BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
 
@@ -70,6 +73,7 @@ export class Metrics {
   readonly #faults: Counter<"where">;
   readonly #loopDelay: Histogram;
   readonly #connectionsRefused: Counter;
+  readonly #loopLag = new LoopLag(LOOP_SAMPLES);
   #socketDrops = 0;
 
   constructor(answers: readonly string[], refusals: readonly string[]) {
@@ -210,6 +214,11 @@ export class Metrics {
     this.#connectionsRefused.inc();
   }
 
+  /** How late the front thread was in the last minute. */
+  loopLag(): Lag {
+    return this.#loopLag.read();
+  }
+
   // prom-client has such metrics too, but some with a label per kind of handle, so that series come and go, and its
   // watch of the event loop wakes an idle process fifty times a second.
   #viewProcess(gauge: (name: string, help: string, read: () => number) => Gauge, clock: Clock): void {
@@ -235,7 +244,9 @@ export class Metrics {
     let dueMs = clock.nowMs() + LOOP_SAMPLE_MS;
     return clock.every(LOOP_SAMPLE_MS, () => {
       const nowMs = clock.nowMs();
-      this.#loopDelay.observe(Math.max(0, nowMs - dueMs) / 1_000);
+      const lateMs = Math.max(0, nowMs - dueMs);
+      this.#loopDelay.observe(lateMs / 1_000);
+      this.#loopLag.add(lateMs);
       dueMs = nowMs + LOOP_SAMPLE_MS;
     });
   }

@@ -8,6 +8,8 @@ export interface Preferences {
   readonly timezone: string | undefined;
 }
 
+export type PreferenceChanges = { readonly [Name in keyof Preferences]?: Preferences[Name] | null };
+
 export function preferencesStore(db: Db) {
   const select = db.prepare<[], { test_phone_number: string | null; timezone: string | null }>(
     "SELECT test_phone_number, timezone FROM preferences",
@@ -16,16 +18,18 @@ export function preferencesStore(db: Db) {
     `INSERT INTO preferences (one, test_phone_number, timezone) VALUES (1, ?, ?)
      ON CONFLICT DO UPDATE SET test_phone_number = excluded.test_phone_number, timezone = excluded.timezone`,
   );
+  const get = (): Preferences => {
+    const row = select.get();
+    return { testPhoneNumber: row?.test_phone_number ?? undefined, timezone: row?.timezone ?? undefined };
+  };
   return {
-    get(): Preferences {
-      const row = select.get();
-      return {
-        testPhoneNumber: row?.test_phone_number ?? undefined,
-        timezone: row?.timezone ?? undefined,
-      };
-    },
-    put({ testPhoneNumber, timezone }: Preferences): void {
-      upsert.run(testPhoneNumber ?? null, timezone ?? null);
-    },
+    get,
+    /** Changes what is given, clears what is null, and gives what then holds. */
+    update: db.transaction((changes: PreferenceChanges) => {
+      const known = get();
+      const merged = (of: keyof Preferences) => (changes[of] === undefined ? known[of] : changes[of]) ?? null;
+      upsert.run(merged("testPhoneNumber"), merged("timezone"));
+      return get();
+    }) as (changes: PreferenceChanges) => Preferences,
   };
 }

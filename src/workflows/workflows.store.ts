@@ -17,6 +17,16 @@ export interface NewVersion {
   readonly workflowConfigurations?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** What an update changes; the rest is carried over from the version before. */
+export interface WorkflowChanges extends Partial<NewVersion> {
+  readonly name?: string | undefined;
+}
+
+export interface WorkflowCounts {
+  readonly active: number;
+  readonly archived: number;
+}
+
 interface Row {
   readonly id: number;
   readonly uuid: string;
@@ -49,6 +59,10 @@ export function workflowStore(db: Db) {
   const setStatus = db.prepare("UPDATE workflows SET status = ? WHERE id = ?");
   const all = db.prepare<[], Row>(`${SELECT} ORDER BY w.id`);
   const one = db.prepare<[number], Row>(`${SELECT} AND w.id = ?`);
+  const counts = db.prepare<[], WorkflowCounts>(
+    `SELECT count(*) FILTER (WHERE status = 'active') AS active,
+       count(*) FILTER (WHERE status = 'archived') AS archived FROM workflows`,
+  );
 
   const get = (id: number): StoredWorkflow | undefined => {
     const row = one.get(id);
@@ -65,17 +79,31 @@ export function workflowStore(db: Db) {
       return all.all().map(workflowOf);
     },
     get,
+    counts(): WorkflowCounts {
+      return counts.get()!;
+    },
     create: db.transaction((uuid: string, name: string, version: NewVersion, atMs: number) => {
       const id = Number(insert.run(uuid, name, atMs).lastInsertRowid);
       addVersion(id, version, atMs);
       return get(id)!;
     }) as (uuid: string, name: string, version: NewVersion, atMs: number) => StoredWorkflow,
-    /** Adds a version; undefined when there is no such workflow. */
-    update: db.transaction((id: WorkflowId, name: string, version: NewVersion, atMs: number) => {
-      if (rename.run(name, id).changes === 0) return undefined;
+    /**
+     * Adds a version; undefined when there is no such workflow. What changes is merged in here, where nothing comes
+     * between reading and writing, so that of two updates at a time neither undoes the other.
+     */
+    update: db.transaction((id: WorkflowId, changes: WorkflowChanges, atMs: number) => {
+      const known = get(id);
+      if (known === undefined) return undefined;
+      rename.run(changes.name ?? known.name, id);
+      const { definition, templateContextVariables, workflowConfigurations } = changes;
+      const version: NewVersion = {
+        definition: definition ?? known.definition,
+        templateContextVariables: templateContextVariables ?? known.templateContextVariables,
+        workflowConfigurations: workflowConfigurations ?? known.workflowConfigurations,
+      };
       addVersion(id, version, atMs);
       return get(id);
-    }) as (id: WorkflowId, name: string, version: NewVersion, atMs: number) => StoredWorkflow | undefined,
+    }) as (id: WorkflowId, changes: WorkflowChanges, atMs: number) => StoredWorkflow | undefined,
     setStatus(id: WorkflowId, status: Workflow["status"]): StoredWorkflow | undefined {
       setStatus.run(status, id);
       return get(id);

@@ -23,10 +23,11 @@ export function agentSettings<Type extends string, Fields extends z.core.$ZodLoo
     const read = schema.safeParse(agent);
     if (read.success) return { settings: read.data };
     return {
-      problems: read.error.issues.map((issue) => ({
-        path: issue.path.filter((step) => typeof step !== "symbol"),
-        message: issue.message,
-      })),
+      problems: read.error.issues.flatMap((issue) => {
+        const path = issue.path.filter((step) => typeof step !== "symbol");
+        if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
+        return issue.keys.map((key) => ({ path: [...path, key], message: "there is no such setting" }));
+      }),
     };
   };
   return { schema, parse };
