@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 import pino from "pino";
 import { type Clock, systemClock } from "../../src/domain/clock.ts";
-import { AccountSid, WorkflowId } from "../../src/domain/ids.ts";
+import { AccountSid, type ConfigurationId, type WorkflowId } from "../../src/domain/ids.ts";
 import { type Gateway, startGateway } from "../../src/gateway.ts";
 import type { ConfigurationFields } from "../../src/numbers/configurations.store.ts";
 import type { NumberFields } from "../../src/numbers/numbers.store.ts";
@@ -44,7 +44,7 @@ export function configuration(name: string, changes: Partial<ConfigurationFields
 /** A workflow before it is stored: stories name workflows by numbers of their own. */
 export interface StoryWorkflow {
   readonly key: number;
-  readonly definition: object;
+  readonly definition: unknown;
   readonly isArchived: boolean;
 }
 
@@ -55,10 +55,16 @@ export function workflow(key: number, agent: object, changes: Partial<StoryWorkf
 
 export interface StoryNumber extends Omit<NumberFields, "inboundWorkflowId"> {
   readonly workflowKey: number | undefined;
+  /** Whose it is, by name; the account's that is always there when it isn't said. */
+  readonly configurationName?: string;
 }
 
 /** An active number of the test account, answered by the workflow with that key. */
-export function number(address: string, workflowKey: number | undefined, changes: Partial<StoryNumber> = {}): StoryNumber {
+export function number(
+  address: string,
+  workflowKey: number | undefined,
+  changes: Partial<StoryNumber> = {},
+): StoryNumber {
   return {
     typed: address,
     address,
@@ -166,11 +172,14 @@ async function furnish(store: Store, options: StoryOptions): Promise<ReadonlyMap
     ids.set(key, id);
     if (isArchived) await store.workflows.setStatus(id, "archived");
   }
-  const { id: configurationId } = await store.configurations.add(CONFIGURATION, 0);
-  for (const other of options.configurations ?? []) await store.configurations.add(other, 0);
-  for (const { workflowKey, ...fields } of [...NUMBERS, ...(options.numbers ?? [])]) {
+  const configurationIds = new Map<string, ConfigurationId>();
+  for (const each of [CONFIGURATION, ...(options.configurations ?? [])]) {
+    configurationIds.set(each.name, (await store.configurations.add(each, 0)).id);
+  }
+  for (const each of [...NUMBERS, ...(options.numbers ?? [])]) {
+    const { workflowKey, configurationName = CONFIGURATION.name, ...fields } = each;
     const inboundWorkflowId = workflowKey === undefined ? undefined : ids.get(workflowKey);
-    await store.numbers.add(configurationId, { ...fields, inboundWorkflowId }, 0);
+    await store.numbers.add(configurationIds.get(configurationName)!, { ...fields, inboundWorkflowId }, 0);
   }
   return ids;
 }

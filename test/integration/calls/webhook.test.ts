@@ -2,11 +2,12 @@
 // nothing.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { AccountSid, CallSid, ConfigurationId, NumberId, WorkflowId } from "../../../src/domain/ids.ts";
+import { AccountSid, CallSid } from "../../../src/domain/ids.ts";
 import { WRONG_SIGNATURE } from "../../../src/twin/webhook.ts";
 import { counted } from "../../support/counts.ts";
 import {
   ACCOUNT_SID,
+  configuration,
   ECHO_NUMBER,
   number,
   startStory,
@@ -33,25 +34,19 @@ const UNANSWERED = {
 const lines: string[] = [];
 const story = await startStory({
   configurations: [
-    {
-      id: ConfigurationId(2),
-      name: "Another account",
-      accountSid: AccountSid(OTHER_ACCOUNT),
-      authTokens: [OTHER_TOKEN],
-    },
+    configuration("Another account", { accountSid: AccountSid(OTHER_ACCOUNT), authToken: OTHER_TOKEN }),
   ],
   numbers: [
-    { ...number(10, UNANSWERED.number_inactive, 1), isActive: false },
-    number(11, UNANSWERED.workflow_missing, undefined),
-    number(12, "+12025550112", 99),
-    number(13, UNANSWERED.workflow_archived, 10),
-    number(14, UNANSWERED.workflow_invalid, 11),
-    number(15, "+12025550115", 12),
-    number(16, "+12025550116", 13),
-    { ...number(17, "+12025550117", 1), configurationId: ConfigurationId(2) },
+    number(UNANSWERED.number_inactive, 1, { isActive: false }),
+    number(UNANSWERED.workflow_missing, undefined),
+    number(UNANSWERED.workflow_archived, 10),
+    number(UNANSWERED.workflow_invalid, 11),
+    number("+12025550115", 12),
+    number("+12025550116", 13),
+    number("+12025550117", 1, { configurationName: "Another account" }),
   ],
   workflows: [
-    workflow(10, { type: "echo" }, { status: "archived" }),
+    workflow(10, { type: "echo" }, { isArchived: true }),
     workflow(11, { type: "echo", rate_hz: 11_025 }),
     workflow(12, { type: "nobody" }),
     workflow(13, {}, { definition: "echo" }),
@@ -60,6 +55,7 @@ const story = await startStory({
 });
 const { gateway, twilio, origin, held } = story;
 const { records } = gateway;
+const NUMBER = (await story.store.numbers.all()).find(({ address }) => address === ECHO_NUMBER)!;
 const ask = (posting: Partial<Posting> & Pick<Posting, "params">) =>
   send({ origin, path: INBOUND, ...posting });
 const recordOf = (params: Posting["params"]) => records.find(CallSid(params.CallSid!));
@@ -132,7 +128,6 @@ describe("a webhook that Twilio did not sign", () => {
 describe("a call that nobody answers", () => {
   const numbers: [reason: string, to: string][] = [
     ...Object.entries(UNANSWERED),
-    ["workflow_missing", "+12025550112"],
     ["workflow_invalid", "+12025550115"],
     ["workflow_invalid", "+12025550116"],
     ["number_unknown", "+12025550117"], // another account's
@@ -153,7 +148,10 @@ describe("a call that nobody answers", () => {
       assert.equal(record?.outcome, reason);
       assert.deepEqual(
         record?.events.map(({ kind, detail }) => [kind, detail]),
-        [["ended", reason]],
+        [
+          ["received", undefined],
+          ["ended", reason],
+        ],
       );
       const unsaid = reason === "number_unknown" ? 1 : 0; // newestRun's own
       assert.equal(await newestRun(), before + 1);
@@ -320,8 +318,19 @@ describe("a caller", () => {
       ["TN-Validation-Failed-C", "+12025550177", "ZOË & SONS", ECHO_NUMBER],
     );
     assert.deepEqual(
-      [record?.direction, record?.numberId, record?.workflowId, record?.workflowVersion],
-      ["inbound", NumberId(1), WorkflowId(1), 1],
+      [
+        record?.direction,
+        record?.configurationId,
+        record?.numberId,
+        record?.workflowId,
+        record?.workflowVersion,
+      ],
+      ["inbound", NUMBER.configurationId, NUMBER.id, story.workflowId(1), 1],
+    );
+    assert.equal(record?.definitionId, gateway.directory.workflow(story.workflowId(1))?.definitionId);
+    assert.deepEqual(
+      [record?.state, record?.mode, record?.name],
+      ["ringing", "twilio", `WR-TEL-IN-${String(record?.run).padStart(8, "0")}`],
     );
     await ask({ params: { ...params, CallStatus: "completed" } });
     const plain = ringing(ECHO_NUMBER, { StirVerstat: "" });

@@ -27,7 +27,7 @@ const TONE_HZ = 997;
 const TONES_HZ = [440, 620, 850, 1_150, 1_500, 2_100];
 
 const story = await startStory({
-  numbers: NUMBERS.map(({ id, address }) => number(id, address, id)),
+  numbers: NUMBERS.map(({ id, address }) => number(address, id)),
   workflows: NUMBERS.map(({ id, rateHz }) => workflow(id, { type: "echo", rate_hz: rateHz })),
 });
 

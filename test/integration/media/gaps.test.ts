@@ -13,7 +13,7 @@ const SILENCE = 0xff;
 const FIRST_MS = 155;
 
 const story = await startStory({
-  numbers: [number(10, ECHO_8K, 10)],
+  numbers: [number(ECHO_8K, 10)],
   workflows: [workflow(10, { type: "echo", rate_hz: RATE_HZ })],
 });
 

@@ -28,7 +28,7 @@ const clock = new MovableClock();
 const endings = new Map<string, number>();
 const { gateway, twilio, origin, held } = await startStory({
   clock,
-  numbers: [number(10, BRIEF_NUMBER, 10), { ...number(11, SILENT_NUMBER, 1), isActive: false }],
+  numbers: [number(BRIEF_NUMBER, 10), number(SILENT_NUMBER, 1, { isActive: false })],
   workflows: [workflow(10, { type: "echo", max_duration_ms: 60 })],
   onLogLine: (line) => {
     const { msg, callSid } = JSON.parse(line) as { msg: string; callSid?: string };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { answerAfter, refuse, sayGoodbye } from "../../../src/calls/farewell.ts";
 import { WEBHOOK_ANSWERS } from "../../../src/calls/observer.ts";
-import { END_REASONS, type Outcome, REFUSALS } from "../../../src/domain/endings.ts";
+import { DIAL_ENDINGS, OUTCOMES, type Outcome, REFUSALS } from "../../../src/domain/endings.ts";
 import { parseTwiml } from "../../../src/twin/twiml.ts";
 
 const verbsAfter = (outcome: Outcome): unknown => {
@@ -23,6 +23,8 @@ const OWED: Readonly<Record<Outcome, readonly string[]>> = {
   worker_lost: ["Say", "Hangup"],
   silence: ["Say", "Hangup"],
   drained: ["Say", "Hangup"],
+  operator_hung_up: ["Hangup"],
+  lost: ["Say", "Hangup"],
   number_unknown: ["Reject rejected"],
   number_inactive: ["Reject rejected"],
   workflow_missing: ["Reject rejected"],
@@ -31,11 +33,17 @@ const OWED: Readonly<Record<Outcome, readonly string[]>> = {
   calls_at_limit: ["Reject busy"],
   draining: ["Reject busy"],
   no_worker: ["Reject busy"],
+  log_full: ["Reject busy"],
+  busy: ["Hangup"],
+  no_answer: ["Hangup"],
+  dial_failed: ["Hangup"],
+  canceled: ["Hangup"],
+  not_placed: ["Hangup"],
 };
 
 describe("what Twilio is told after a call", () => {
   it("is what the caller is owed for how it ended, the same every time", () => {
-    for (const outcome of [...END_REASONS, ...REFUSALS]) {
+    for (const outcome of OUTCOMES) {
       assert.deepEqual(verbsAfter(outcome), OWED[outcome], outcome);
       assert.deepEqual(answerAfter(outcome), answerAfter(outcome));
       assert.ok(WEBHOOK_ANSWERS.includes(answerAfter(outcome).answer), outcome);
@@ -43,10 +51,7 @@ describe("what Twilio is told after a call", () => {
   });
 
   it("is counted by what it says", () => {
-    const answers = [...END_REASONS, ...REFUSALS].map((outcome) => [
-      verbsAfter(outcome),
-      answerAfter(outcome).answer,
-    ]);
+    const answers = OUTCOMES.map((outcome) => [verbsAfter(outcome), answerAfter(outcome).answer]);
     const byVerbs = new Map(answers.map(([verbs, answer]) => [String(verbs), answer]));
     assert.deepEqual(Object.fromEntries(byVerbs), {
       Hangup: "hang_up",
@@ -58,6 +63,7 @@ describe("what Twilio is told after a call", () => {
 
   it("is the refusal itself when the call was refused, and the goodbye itself when it was not", () => {
     for (const refusal of REFUSALS) assert.deepEqual(answerAfter(refusal), refuse(refusal));
+    for (const ending of DIAL_ENDINGS) assert.deepEqual(answerAfter(ending), sayGoodbye("hang_up"));
     assert.deepEqual(answerAfter("agent_hung_up"), sayGoodbye("hang_up"));
     assert.deepEqual(answerAfter("media_lost"), sayGoodbye("apologize"));
   });

@@ -1,16 +1,26 @@
 // Live calls in a world of the test's making: time stands still until it is moved, sockets and tasks do what they
 // are told, and all that calls tell anyone is kept.
 import assert from "node:assert/strict";
+import { CallLog } from "../../../src/calls/callLog.ts";
 import type { LiveCall } from "../../../src/calls/liveCall.ts";
 import { LiveCalls } from "../../../src/calls/liveCalls.ts";
 import type { CallObserver } from "../../../src/calls/observer.ts";
-import { type CallRecord, MemoryCallRecords } from "../../../src/calls/records.ts";
+import type { CallRecord } from "../../../src/calls/records.ts";
 import type { StreamHandler, StreamSocket } from "../../../src/calls/stream.ts";
 import type { Clock, Stop } from "../../../src/domain/clock.ts";
 import type { EndReason, Outcome, StreamViolation } from "../../../src/domain/endings.ts";
-import { AccountSid, CallSid, NumberId, type RunId, WorkflowId } from "../../../src/domain/ids.ts";
-import { RoutingSnapshot } from "../../../src/numbers/routing.ts";
+import {
+  AccountSid,
+  CallSid,
+  ConfigurationId,
+  DefinitionId,
+  NumberId,
+  type RunId,
+  WorkflowId,
+} from "../../../src/domain/ids.ts";
+import { Directory } from "../../../src/numbers/directory.ts";
 import { Placement } from "../../../src/pool/placement.ts";
+import { MemoryKeeper } from "../../support/memoryKeeper.ts";
 
 const ACCOUNT = "AC1";
 const start = (changes: object = {}) => ({
@@ -149,7 +159,7 @@ export class World {
   readonly clock = new StillClock();
   readonly happenings: Happenings = { violations: [], ended: [], refused: [] };
   readonly calls: LiveCalls;
-  readonly #records = new MemoryCallRecords();
+  readonly #records: CallLog;
   readonly #played: Played[] = [];
   #lastPlaced: Placement | undefined;
 
@@ -167,11 +177,14 @@ export class World {
       frameRefused() {},
       hint() {},
     };
+    this.#records = new CallLog(new MemoryKeeper(), { lastRun: 0, records: [] }, this.clock, {
+      onStalled: (why) => assert.fail(why),
+      onResumed() {},
+      onRefused: (run) => assert.fail(`the record of run ${run} was refused`),
+    });
     this.calls = new LiveCalls({
       clock: this.clock,
-      directory: {
-        routing: new RoutingSnapshot({ configurations: [], numbers: [], workflows: [] }, new Map()),
-      },
+      directory: new Directory({ configurations: [], numbers: [], workflows: [] }, new Map(), true),
       records: this.#records,
       tasks: {
         isReady: true,
@@ -195,14 +208,16 @@ export class World {
       direction: "inbound",
       from: "",
       to: "",
+    } as const;
+    const known = {
+      configurationId: ConfigurationId(1),
       numberId: NumberId(1),
       workflowId: WorkflowId(1),
       workflowVersion: 1,
-      stirVerstat: undefined,
-      forwardedFrom: undefined,
-      callerName: undefined,
-    } as const;
-    const { run } = this.calls.admit(facts, { type: "test", max_duration_ms: 0 }, (_run, streamUrl) => {
+      definitionId: DefinitionId(1),
+    };
+    const run = this.#records.open({ ...facts, ...known }, this.clock.wallMs());
+    this.calls.admit({ ...facts, run }, { type: "test", max_duration_ms: 0 }, (_run, streamUrl) => {
       token = streamUrl.slice("ws://127.0.0.1:1/media/".length);
       return "";
     });
