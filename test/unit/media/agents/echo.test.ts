@@ -88,7 +88,7 @@ describe("the echo agent", () => {
       [{ type: "echo", rate_hz: 11_025 }, ["rate_hz"]],
       [{ type: "echo", rate_hz: "16000" }, ["rate_hz"]],
       [{ type: "echo", max_duration_ms: -1 }, ["max_duration_ms"]],
-      [{ type: "echo", volume: 11 }, []],
+      [{ type: "echo", volume: 11 }, ["volume"]],
       [{ type: "parrot" }, ["type"]],
     ] as const) {
       const read = echoReader.parse(agent);
