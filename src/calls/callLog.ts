@@ -55,6 +55,8 @@ export class CallLog implements CallRecords {
   /** How many events of a run the store has; runs in memory only. */
   readonly #savedEvents = new Map<RunId, number>();
   #unsaved = new Set<RunId>();
+  /** On their way to the store: they may come back. */
+  #sent: ReadonlySet<RunId> = new Set();
   #saving: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #stopRetrying: Stop | undefined;
@@ -75,13 +77,13 @@ export class CallLog implements CallRecords {
       this.#hold({ ...record, events: [...record.events] }, record.events.length);
   }
 
-  /** Records that wait to be written. */
+  /** Records that wait to be written or are being written; one that changed meanwhile is counted twice. */
   get backlog(): number {
-    return this.#unsaved.size;
+    return this.#unsaved.size + this.#sent.size;
   }
 
   get isFull(): boolean {
-    return this.#unsaved.size >= BACKLOG_MAX;
+    return this.backlog >= BACKLOG_MAX;
   }
 
   open(facts: CallFacts, atMs: number, opened?: { state?: CallState; name?: string; mode?: string }): RunId {
@@ -143,10 +145,10 @@ export class CallLog implements CallRecords {
   }
 
   #hold(record: Written, savedEvents: number): void {
+    if (this.#byRun.size >= RECORDS_MAX) this.#forgetOldest();
     this.#byRun.set(record.run, record);
     if (record.callSid !== undefined) this.#byCallSid.set(record.callSid, record);
     this.#savedEvents.set(record.run, savedEvents);
-    if (this.#byRun.size > RECORDS_MAX) this.#forgetOldest();
   }
 
   #touch(run: RunId): void {
@@ -158,6 +160,7 @@ export class CallLog implements CallRecords {
     this.#next = undefined;
     const runs = this.#unsaved;
     this.#unsaved = new Set();
+    this.#sent = runs;
     const changes = [...runs].flatMap((run) => this.#changeOf(run) ?? []);
     this.#saving = this.#keeper.save(changes).then(
       (refused) => this.#saved(changes, refused),
@@ -179,10 +182,9 @@ export class CallLog implements CallRecords {
   }
 
   #saved(changes: readonly RecordChange[], refused: readonly RunId[]): void {
-    for (const { record, firstOrdinal, events } of changes) {
-      // It may have been forgotten meanwhile.
-      if (this.#byRun.has(record.run)) this.#savedEvents.set(record.run, firstOrdinal + events.length);
-    }
+    this.#sent = new Set();
+    for (const { record, firstOrdinal, events } of changes)
+      this.#savedEvents.set(record.run, firstOrdinal + events.length);
     for (const run of refused) this.#observer.onRefused(run);
     if (this.#stopRetrying === undefined) return;
     this.close();
@@ -190,6 +192,7 @@ export class CallLog implements CallRecords {
   }
 
   #notSaved(runs: ReadonlySet<RunId>, error: unknown): never {
+    this.#sent = new Set();
     for (const run of runs) this.#unsaved.add(run);
     if (this.#stopRetrying === undefined) {
       this.#observer.onStalled(error instanceof Error ? error.message : String(error), this.#unsaved.size);
@@ -201,7 +204,7 @@ export class CallLog implements CallRecords {
 
   #forgetOldest(): void {
     for (const [run, record] of this.#byRun) {
-      if (record.outcome === undefined || this.#unsaved.has(run)) continue;
+      if (record.outcome === undefined || this.#unsaved.has(run) || this.#sent.has(run)) continue;
       this.#byRun.delete(run);
       this.#savedEvents.delete(run);
       if (record.callSid !== undefined) this.#byCallSid.delete(record.callSid);

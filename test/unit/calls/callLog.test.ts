@@ -255,7 +255,7 @@ describe("writing behind", () => {
     const runs = [1, 2, 3].map((n) => log.open(facts(n), 0));
     const first = log.committed();
     await new Promise(setImmediate);
-    assert.equal(log.backlog, 0, "all three are on their way");
+    assert.equal(log.backlog, 3, "on their way, and not there yet");
     for (const run of runs) log.append(run, event("received"));
     const more = log.open(facts(4), 0);
     let isDone = false;
@@ -355,6 +355,24 @@ describe("writing behind", () => {
     clock.advance(RETRY_MS);
     await log.committed();
     for (const n of [1, RECORDS_MAX, RECORDS_MAX + 5]) assert.ok(await keeper.get(RunId(n)), `run ${n}`);
+  });
+
+  it("forgets no record that is on its way to a store that then refuses it", async () => {
+    const { log, keeper } = desk();
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    for (let n = 1; n < RECORDS_MAX; n++) log.open(facts(n), 0); // all alive
+    await log.committed();
+    keeper.held = held;
+    const run = log.open(facts(RECORDS_MAX), 0);
+    log.update(run, { outcome: "caller_hung_up" });
+    await new Promise(setImmediate);
+    log.open(facts(RECORDS_MAX + 1), 0);
+    keeper.broken = "no disk";
+    release();
+    await assert.rejects(log.committed(), isUnavailable);
+    keeper.broken = undefined;
+    await log.committed();
+    assert.equal((await keeper.get(run))?.outcome, "caller_hung_up");
   });
 
   it("tells of a record that the database's rules refuse, and writes its fellows", async () => {
