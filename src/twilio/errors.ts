@@ -115,6 +115,7 @@ const TABLE: Readonly<Record<number, readonly [sentence: string, remedy: string]
     "Twilio does not accept the caller ID.",
     "Choose one of the account's numbers, in E.164 such as +14155550100.",
   ],
+  21213: ["No caller ID was given.", "Choose one of the account's numbers."],
   21214: [
     "Twilio can't reach the number to call.",
     "Check the number; some networks can't be called from Twilio.",
@@ -129,9 +130,17 @@ const TABLE: Readonly<Record<number, readonly [sentence: string, remedy: string]
     "The call is in no state for this: it is already over, or not up yet.",
     "Nothing has to be done if it is over.",
   ],
+  21402: [
+    "Twilio does not accept one of the addresses that the number should have.",
+    "PUBLIC_BASE_URL and VOICE_FALLBACK_URL must be public https addresses whose host names have no underscore.",
+  ],
   21405: [
     "Twilio does not keep a fallback address for a number that has no voice address.",
     "Set the number's voice address together with its fallback.",
+  ],
+  21609: [
+    "Twilio does not accept the address for a call's progress.",
+    "PUBLIC_BASE_URL must be a public https address whose host name has no underscore.",
   ],
   21626: [
     "Twilio placed the call but does not understand which of its events it should report.",

@@ -3,6 +3,7 @@ import dns from "node:dns";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, afterEach, beforeEach, describe, it } from "node:test";
+import tls from "node:tls";
 import type { Clock } from "../../../src/domain/clock.ts";
 import { AccountSid, CallSid } from "../../../src/domain/ids.ts";
 import {
@@ -14,6 +15,7 @@ import {
 } from "../../../src/twilio/rest.ts";
 import { until } from "../../support/until.ts";
 import { breaksOffInTheBody, error, hangs, json, page, resets, ScriptedTwilio } from "./scriptedTwilio.ts";
+import { selfSigned } from "./selfSigned.ts";
 
 const ACCOUNT = AccountSid(`AC${"1".repeat(32)}`);
 const CALL = CallSid(`CA${"2".repeat(32)}`);
@@ -21,7 +23,7 @@ const NUMBER_SID = `PN${"3".repeat(32)}`;
 const SECRET = "an-auth-token-that-nobody-may-see";
 const NOW_MS = Date.UTC(2026, 10, 22, 12, 0, 0);
 /** What a test waits for a Twilio that never answers. */
-const IMPATIENT_MS = 300;
+const IMPATIENT_MS = 1_000;
 
 const ORDER: CallOrder = {
   to: "+14155550101",
@@ -532,6 +534,29 @@ describe("Twilio's REST API", () => {
       }
       assert.deepEqual(hosts, ["api.twilio.com", "api.dublin.ie1.twilio.com", "api.dublin.us1.twilio.com"]);
       assert.equal(twilio.connections, 0);
+    });
+
+    it("are TLS with a certificate that is trusted, or nothing is sent", async () => {
+      const identity = selfSigned();
+      const secure = await ScriptedTwilio.listening(identity);
+      const trusted = tls.getCACertificates("default");
+      try {
+        const securely = { ...access, apiBaseUrl: secure.url };
+        const failure = await failureOf(rest.createCall(securely, ORDER));
+        assert.deepEqual([failure.kind, failure.mayHaveActed], ["unreachable", false]);
+        assert.equal(secure.asked.length, 0);
+
+        tls.setDefaultCACertificates([...trusted, identity.cert]);
+        secure.will(json(201, callBody()), json(200, callBody()), breaksOffInTheBody);
+        assert.equal((await rest.createCall(securely, ORDER)).sid, CALL);
+        assert.equal((await rest.getCall(securely, CALL))?.sid, CALL);
+        assert.equal(secure.connections, 2);
+        assert.equal((await failureOf(rest.createCall(securely, ORDER))).kind, "unknown");
+      } finally {
+        tls.setDefaultCACertificates(trusted);
+        rest.close();
+        await secure[Symbol.asyncDispose]();
+      }
     });
 
     it("end with close, which fails what is under way and what comes after", async () => {

@@ -1,7 +1,9 @@
 // A server that answers like Twilio's REST API, one scripted step per request, and keeps what it was asked.
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import https from "node:https";
 import type { AddressInfo } from "node:net";
+import type { SelfSigned } from "./selfSigned.ts";
 
 export interface Asked {
   readonly method: string;
@@ -17,34 +19,38 @@ export class ScriptedTwilio implements AsyncDisposable {
   readonly asked: Asked[] = [];
   connections = 0;
   readonly #steps: Step[] = [];
-  readonly #server = createServer((request, answer) => {
+  readonly #server: http.Server;
+  readonly #scheme: string;
+
+  private constructor(identity?: SelfSigned) {
+    this.#scheme = identity === undefined ? "http" : "https";
+    this.#server = identity === undefined ? http.createServer() : https.createServer(identity);
+    this.#server.on("connection", () => this.connections++);
+    this.#server.on("request", (request, answer) => this.#take(request, answer));
+  }
+
+  #take(request: IncomingMessage, answer: ServerResponse): void {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("error", () => {}); // a step may reset the connection
     request.on("end", () => {
-      const { pathname, searchParams } = new URL(request.url!, "http://twilio");
+      const { pathname: path, searchParams: query } = new URL(request.url!, "http://twilio");
       const form = new URLSearchParams(Buffer.concat(chunks).toString());
-      const asked = {
-        method: request.method!,
-        path: pathname,
-        query: searchParams,
-        headers: request.headers,
-        form,
-      };
+      const asked = { method: request.method!, path, query, headers: request.headers, form };
       this.asked.push(asked);
       const step = this.#steps.shift() ?? json(500, { message: "the script has no step for this request" });
       step(answer, asked);
     });
-  });
+  }
 
   /** Each request takes the next step. */
   will(...steps: Step[]): void {
     this.#steps.push(...steps);
   }
 
-  static async listening(): Promise<ScriptedTwilio> {
-    const twilio = new ScriptedTwilio();
-    twilio.#server.on("connection", () => twilio.connections++);
+  /** With an identity it speaks TLS. */
+  static async listening(identity?: SelfSigned): Promise<ScriptedTwilio> {
+    const twilio = new ScriptedTwilio(identity);
     twilio.#server.listen(0, "127.0.0.1");
     await once(twilio.#server, "listening");
     return twilio;
@@ -55,7 +61,7 @@ export class ScriptedTwilio implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.#scheme}://127.0.0.1:${this.port}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
