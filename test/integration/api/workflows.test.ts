@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { WorkflowId } from "../../../src/domain/ids.ts";
+import { assertBlames } from "../../support/api.ts";
+import { assertContractRequest } from "../../support/contract.ts";
+import { startApi } from "./rig.ts";
+
+const CREATE = "/api/v1/workflow/create/definition";
+const FETCH = "/api/v1/workflow/fetch";
+const COUNT = "/api/v1/workflow/count";
+const place = (id: number, act = "") => `/api/v1/workflow/${id}${act}`;
+const echo = (rateHz: number) => ({ agent: { type: "echo", rate_hz: rateHz } });
+
+describe("a workflow", () => {
+  it("is made, listed, fetched and counted", async (t) => {
+    const { client, directory } = await startApi(t);
+    assert.deepEqual((await client.get(COUNT)).body, { total: 0, active: 0, archived: 0 });
+    const sent = { name: " Reception ", workflow_definition: { agent: { type: "echo" }, nodes: [] } };
+    assertContractRequest("POST", CREATE, sent);
+    const { body: made } = await client.post(CREATE, sent);
+    assert.equal(made.name, "Reception");
+    assert.deepEqual(made.workflow_definition, sent.workflow_definition, "as it was sent");
+    assert.match(made.workflow_uuid, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    const { status, version_number, version_status, total_runs } = made;
+    assert.deepEqual([status, version_number, version_status, total_runs], ["active", 1, "published", 0]);
+    const { template_context_variables, workflow_configurations, call_disposition_codes } = made;
+    assert.deepEqual(
+      [template_context_variables, workflow_configurations, call_disposition_codes],
+      [null, null, null],
+    );
+
+    assert.deepEqual((await client.get(`${FETCH}/${made.id}`)).body, made);
+    const { workflow_uuid, name, id, created_at } = made;
+    assert.deepEqual((await client.get(FETCH)).body, [
+      { id, name, status, created_at, total_runs, workflow_uuid },
+    ]);
+    assert.deepEqual((await client.get(COUNT)).body, { total: 1, active: 1, archived: 0 });
+    assert.ok("agent" in directory.answererOf(id), "it takes calls at once");
+    assert.equal(directory.workflowOf(workflow_uuid)?.id, id);
+  });
+
+  it("gets a new version with every update, of which the next call sees the newest", async (t) => {
+    const { client, directory } = await startApi(t);
+    const other = (await client.post(CREATE, { name: "Other", workflow_definition: echo(8_000) })).body;
+    const first = (await client.post(CREATE, { name: "One", workflow_definition: echo(8_000) })).body;
+    const steps = [
+      { name: "Two" },
+      { workflow_definition: echo(24_000) },
+      { template_context_variables: { company: "Linecard" } },
+      { workflow_configurations: { max_call_duration: 120, dictionary: "SIP", of_our_own: [1] } },
+      { name: "Three", workflow_definition: echo(48_000), workflow_configurations: null },
+      { workflow_definition: echo(48_000) },
+    ];
+    let known = first;
+    for (const [index, changes] of steps.entries()) {
+      assertContractRequest("PUT", place(first.id), changes);
+      const { body } = await client.put(place(first.id), changes);
+      const named = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== null));
+      assert.equal(body.version_number, index + 2);
+      assert.ok(body.current_definition_id > known.current_definition_id);
+      const { version_number, current_definition_id } = body;
+      assert.deepEqual(body, { ...known, ...named, version_number, current_definition_id });
+      assert.deepEqual((await client.get(`${FETCH}/${first.id}`)).body, body);
+      const answerer = directory.answererOf(first.id);
+      assert.ok("agent" in answerer);
+      assert.deepEqual(
+        [answerer.agent, answerer.workflowVersion, answerer.definitionId],
+        [
+          { max_duration_ms: 3_600_000, ...body.workflow_definition.agent },
+          version_number,
+          current_definition_id,
+        ],
+      );
+      known = body;
+    }
+    assert.deepEqual((await client.get(`${FETCH}/${other.id}`)).body, other, "no other is touched");
+  });
+
+  it("gets none from an update that names nothing", async (t) => {
+    const { client } = await startApi(t);
+    const made = (await client.post(CREATE, { name: "Same", workflow_definition: echo(8_000) })).body;
+    const nothing = { name: null, workflow_definition: null, template_context_variables: null };
+    for (const changes of [{}, nothing])
+      assert.deepEqual((await client.put(place(made.id), changes)).body, made);
+    assert.equal((await client.put(place(made.id + 1), {})).status, 404);
+  });
+
+  it("loses no update of many at a time, whatever each changes", async (t) => {
+    const { client, directory } = await startApi(t);
+    const { id } = (await client.post(CREATE, { name: "Busy", workflow_definition: echo(8_000) })).body;
+    const rates = [8_000, 16_000, 24_000, 48_000];
+    const changes = Array.from({ length: 40 }, (_, n) => {
+      if (n % 4 === 0) return { name: `Name ${n}` };
+      if (n % 4 === 1) return { workflow_definition: echo(rates[(n >> 2) % 4]!) };
+      if (n % 4 === 2) return { template_context_variables: { n } };
+      return { workflow_configurations: { turn_start_min_words: n } };
+    });
+    const answers = await Promise.all(changes.map((each) => client.put(place(id), each)));
+    const inOrder = answers
+      .map(({ body }, n) => ({ body, sent: changes[n]! }))
+      .sort((a, b) => a.body.version_number - b.body.version_number);
+    assert.deepEqual(
+      inOrder.map(({ body }) => body.version_number),
+      Array.from({ length: 40 }, (_, n) => n + 2),
+    );
+    let known = inOrder[0]!.body;
+    for (const { body, sent } of inOrder) {
+      const { version_number, current_definition_id } = body;
+      assert.deepEqual(body, { ...known, ...sent, version_number, current_definition_id });
+      known = body;
+    }
+    assert.deepEqual((await client.get(`${FETCH}/${id}`)).body, known);
+    const { version, name, definition } = directory.workflow(WorkflowId(id))!;
+    assert.deepEqual([version, name, definition], [41, known.name, known.workflow_definition]);
+  });
+
+  it("that is archived takes no calls until it is active again", async (t) => {
+    const { client, directory } = await startApi(t);
+    const ids = [];
+    for (const name of ["A", "B", "C"])
+      ids.push((await client.post(CREATE, { name, workflow_definition: echo(8_000) })).body.id);
+    const archived = (await client.put(place(ids[1]!, "/status"), { status: "archived" })).body;
+    assert.deepEqual([archived.status, archived.version_number], ["archived", 1], "a status is no version");
+    assert.deepEqual(directory.answererOf(ids[1]!), { refusal: "workflow_archived" });
+    assert.deepEqual((await client.get(COUNT)).body, { total: 3, active: 2, archived: 1 });
+    const listed = async (query: string) =>
+      (await client.get(FETCH + query)).body.map(({ name }: { name: string }) => name).join("");
+    assert.equal(await listed(""), "ABC");
+    assert.equal(await listed("?status="), "ABC");
+    assert.equal(await listed("?status=active"), "AC");
+    assert.equal(await listed("?status=archived"), "B");
+    assert.equal(await listed("?status=active,archived"), "ABC");
+    assert.equal(await listed("?status=active%2C%20archived"), "ABC");
+    assertBlames(await client.get(`${FETCH}?status=active,gone`), "query.status.1");
+
+    await client.put(place(ids[1]!), { workflow_definition: echo(16_000) });
+    assert.deepEqual(
+      directory.answererOf(ids[1]!),
+      { refusal: "workflow_archived" },
+      "an update doesn't wake it",
+    );
+    await client.put(place(ids[1]!, "/status"), { status: "active" });
+    assert.ok("agent" in directory.answererOf(ids[1]!));
+  });
+
+  it("that nobody made is not found", async (t) => {
+    const { client } = await startApi(t);
+    const answers = [
+      await client.get(`${FETCH}/7`),
+      await client.put(place(7), { name: "Any" }),
+      await client.put(place(7, "/status"), { status: "archived" }),
+      await client.post(place(7, "/validate")),
+    ];
+    for (const { status, body } of answers)
+      assert.deepEqual([status, body], [404, { detail: "Workflow not found" }]);
+    assertBlames(await client.get(`${FETCH}/seven`), "path.workflow_id");
+  });
+
+  it("names each field that is wrong, and is then not made", async (t) => {
+    const { client } = await startApi(t);
+    const agent = "body.workflow_definition.agent";
+    const make = (body: unknown) => client.post(CREATE, body);
+    const define = (workflow_definition: unknown) => make({ name: "Any", workflow_definition });
+    assertBlames(await define({ agent: { type: "echo", rate_hz: 11_025 } }), `${agent}.rate_hz`);
+    assertBlames(await define({ agent: { type: "echo", rate_hz: "8000" } }), `${agent}.rate_hz`);
+    assertBlames(
+      await define({ agent: { type: "echo", rate: 8_000, max_duration_ms: -1 } }),
+      `${agent}.rate`,
+      `${agent}.max_duration_ms`,
+    );
+    assertBlames(await define({ agent: { type: "nobody" } }), `${agent}.type`);
+    assertBlames(await define({ agent: {} }), `${agent}.type`);
+    assertBlames(await define({ agnet: { type: "echo" } }), agent);
+    for (const wrong of [undefined, null, "echo", 1, []])
+      assertBlames(await define(wrong), "body.workflow_definition");
+    for (const name of [undefined, null, 1, "", " ", "n".repeat(256)])
+      assertBlames(await make({ name, workflow_definition: echo(8_000) }), "body.name");
+    assertBlames(
+      await make({ name: 1, workflow_definition: { agent: { type: "echo", rate_hz: 1 } } }),
+      "body.name",
+      `${agent}.rate_hz`,
+    );
+    assertBlames(
+      await make({ name: "Any", workflow_definition: echo(8_000), definition: {} }),
+      "body.definition",
+    );
+    for (const text of ["", "{", "[]", "null", '{"name": "Any", "workflow_definition": }'])
+      assert.equal((await make(text)).status, 422, text);
+    assert.equal((await client.get(COUNT)).body.total, 0);
+  });
+
+  it("keeps its version when an update is refused", async (t) => {
+    const { client } = await startApi(t);
+    const made = (await client.post(CREATE, { name: "Kept", workflow_definition: echo(8_000) })).body;
+    const put = (body: unknown) => client.put(place(made.id), body);
+    assertBlames(await put({ nmae: "Typo" }), "body.nmae");
+    assertBlames(await put({ name: "" }), "body.name");
+    assertBlames(
+      await put({ name: "New", workflow_definition: { agent: { type: "echo", rate_hz: 1 } } }),
+      "body.workflow_definition.agent.rate_hz",
+    );
+    assertBlames(await put({ template_context_variables: [] }), "body.template_context_variables");
+    const configurations = "body.workflow_configurations";
+    for (const [name, wrong] of Object.entries({
+      max_call_duration: 1_201,
+      max_user_idle_timeout: "10",
+      turn_start_strategy: "any",
+      turn_stop_strategy: null,
+      turn_start_min_words: 1.5,
+      dictionary: 1,
+      context_compaction_enabled: "yes",
+      text_chat_inactivity_timeout_seconds: 59,
+    })) {
+      assertBlames(await put({ workflow_configurations: { [name]: wrong } }), `${configurations}.${name}`);
+    }
+    const noisy = { ambient_noise_configuration: { volume: "loud" } };
+    assertBlames(
+      await put({ workflow_configurations: noisy }),
+      `${configurations}.ambient_noise_configuration.volume`,
+    );
+    assertBlames(await client.put(place(made.id, "/status"), { status: "deleted" }), "body.status");
+    assertBlames(await client.put(place(made.id, "/status"), {}), "body.status");
+    assert.deepEqual((await client.get(`${FETCH}/${made.id}`)).body, made);
+  });
+
+  it("is valid as long as there is an agent for it", async (t) => {
+    const { client, store } = await startApi(t);
+    const { id } = (await client.post(CREATE, { name: "Fine", workflow_definition: echo(8_000) })).body;
+    assert.deepEqual((await client.post(place(id, "/validate"))).body, { is_valid: true, errors: [] });
+    // Saved by a gateway that had an agent which this one has not.
+    const definition = { agent: { type: "gone", voice: "low" } };
+    const stored = await store.workflows.create("0-0-0-0-0", "Left behind", { definition }, 0);
+    const { is_valid, errors } = (await client.post(place(stored.id, "/validate"))).body;
+    assert.equal(is_valid, false);
+    assert.deepEqual(
+      errors.map(({ kind, field }: { kind: string; field: string }) => [kind, field]),
+      [["workflow", "agent.type"]],
+    );
+  });
+});
