@@ -171,7 +171,4 @@ export function faultsOf(error: z.ZodError, ...where: readonly (string | number)
 export const idSchema = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 /** A moment, ISO 8601 with milliseconds and `Z`. */
 export const momentSchema = z.iso.datetime();
-/** A moment as the API writes it. */
-export function moment(atMs: number): string {
-  return new Date(atMs).toISOString();
-}
+export { moment } from "../domain/moment.ts";

@@ -12,18 +12,18 @@ export interface ApiAddresses {
 /** Port 9 discards what it gets and hardly anywhere is open: the demo account is never shown to the real Twilio. */
 const NOBODY = "http://127.0.0.1:9";
 
-/** Requests are made with the API key where there is one, else with the account's own token. */
-export function accessBy({
-  apiBaseUrl,
-  demoApiBaseUrl,
-}: ApiAddresses): (configuration: Configuration) => TwilioAccess {
+/**
+ * Requests are made with the API key where there is one, else with the account's own token. The addresses are read
+ * for each access: the demo's is known only once its Twilio runs.
+ */
+export function accessBy(addresses: ApiAddresses): (configuration: Configuration) => TwilioAccess {
   return ({ accountSid, authTokens, apiKey, region, edge, isDemo }) => ({
     accountSid,
     username: apiKey?.sid ?? accountSid,
     password: apiKey?.secret ?? authTokens[0]!,
     region,
     edge,
-    apiBaseUrl: isDemo ? (demoApiBaseUrl ?? NOBODY) : apiBaseUrl,
+    apiBaseUrl: isDemo ? (addresses.demoApiBaseUrl ?? NOBODY) : addresses.apiBaseUrl,
   });
 }
 

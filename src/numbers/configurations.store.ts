@@ -6,6 +6,7 @@ import type { AccountSid, ConfigurationId } from "../domain/ids.ts";
 import type { Db } from "../store/open.ts";
 import type { Vault } from "../store/vault.ts";
 import type { Configuration } from "./directory.ts";
+import { taken } from "./taken.ts";
 
 /** How Twilio took the credentials when they were last tried. */
 export type CredentialsState = "unchecked" | "valid" | "rejected" | "suspended" | "unreachable";
@@ -37,6 +38,18 @@ export interface ConfigurationFields {
   readonly amdEnabled: boolean;
   readonly isDefaultOutbound: boolean;
   readonly isDemo: boolean;
+}
+
+/** What may change of a configuration; what is undefined stays, null takes it away. */
+export interface ConfigurationChanges {
+  readonly name?: string | undefined;
+  readonly accountSid?: AccountSid | undefined;
+  readonly authToken?: string | undefined;
+  readonly secondaryAuthToken?: string | null | undefined;
+  readonly apiKey?: ConfigurationFields["apiKey"] | null | undefined;
+  readonly region?: string | null | undefined;
+  readonly edge?: string | null | undefined;
+  readonly amdEnabled?: boolean | undefined;
 }
 
 interface Row {
@@ -90,6 +103,13 @@ export function configurationStore(db: Db, vault: Vault) {
        account_type = coalesce(?, account_type) WHERE id = ?`,
   );
   const remove = db.prepare("DELETE FROM configurations WHERE id = ?");
+  const clash = db.prepare<[string, number], { readonly address: string; readonly name: string }>(
+    `SELECT n.address_normalized AS address, c.name FROM numbers n
+     JOIN numbers o ON o.account_sid = ? AND o.address_normalized = n.address_normalized AND o.provider = n.provider
+       AND o.configuration_id <> n.configuration_id
+     JOIN configurations c ON c.id = o.configuration_id
+     WHERE n.configuration_id = ? ORDER BY n.id LIMIT 1`,
+  );
 
   const sealed = (id: number, column: SealedColumn, secret: string | undefined) =>
     secret === undefined ? null : vault.seal(secret, placeOf(id, column));
@@ -133,9 +153,18 @@ export function configurationStore(db: Db, vault: Vault) {
       return put(Number(lastInsertRowid), fields, atMs);
     }) as (fields: ConfigurationFields, atMs: number) => StoredConfiguration,
     /** Its numbers follow it to another account. Throws GatewayError CONFLICT for a name or a number that is taken. */
-    update: db.transaction((id: ConfigurationId, fields: ConfigurationFields, atMs: number) =>
-      get(id) === undefined ? undefined : namely(fields.name, () => put(id, fields, atMs)),
-    ) as (id: ConfigurationId, fields: ConfigurationFields, atMs: number) => StoredConfiguration | undefined,
+    update: db.transaction((id: ConfigurationId, changes: ConfigurationChanges, atMs: number) => {
+      const stored = get(id);
+      if (stored === undefined) return undefined;
+      const fields = changed(fieldsOf(stored), changes);
+      const clashing = clash.get(fields.accountSid, id);
+      if (clashing !== undefined) throw taken(clashing.address, clashing.name);
+      return namely(fields.name, () => put(id, fields, atMs));
+    }) as (
+      id: ConfigurationId,
+      changes: ConfigurationChanges,
+      atMs: number,
+    ) => StoredConfiguration | undefined,
     setDefault: db.transaction((id: ConfigurationId, atMs: number) => {
       if (get(id) !== undefined) setDefault(id, atMs);
       return get(id);
@@ -164,6 +193,15 @@ function namely<Value>(name: string, act: () => Value): Value {
     }
     throw cause;
   }
+}
+
+function fieldsOf({ authTokens, ...stored }: StoredConfiguration): ConfigurationFields {
+  return { ...stored, authToken: authTokens[0]!, secondaryAuthToken: authTokens[1] };
+}
+
+function changed(fields: ConfigurationFields, changes: ConfigurationChanges): ConfigurationFields {
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+  return { ...fields, ...Object.fromEntries(given.map(([name, value]) => [name, value ?? undefined])) };
 }
 
 function configurationOf(row: Row, vault: Vault): StoredConfiguration {

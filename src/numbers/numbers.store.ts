@@ -1,9 +1,11 @@
 // Phone numbers in the database, and how each stands with Twilio.
 
-import { GatewayError } from "../domain/errors.ts";
 import type { AccountSid, ConfigurationId, NumberId, WorkflowId } from "../domain/ids.ts";
 import type { Db } from "../store/open.ts";
 import type { PhoneNumber } from "./directory.ts";
+import { numberAnswer } from "./numberAnswer.ts";
+import type { NumberSync, Places } from "./syncState.ts";
+import { taken } from "./taken.ts";
 
 export interface StoredNumber extends PhoneNumber {
   readonly accountSid: AccountSid;
@@ -15,8 +17,7 @@ export interface StoredNumber extends PhoneNumber {
   readonly warning: string | undefined;
   readonly inboundWorkflowName: string | undefined;
   readonly extraMetadata: Readonly<Record<string, unknown>>;
-  /** sync.ts's own record of how the number stands with Twilio. */
-  readonly sync: unknown;
+  readonly sync: NumberSync;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 }
@@ -32,6 +33,17 @@ export interface NumberFields {
   readonly isActive: boolean;
   readonly isDefaultCallerId: boolean;
   readonly extraMetadata: Readonly<Record<string, unknown>>;
+}
+
+/** What may change of a number; what is undefined stays. */
+export interface NumberChanges {
+  readonly countryCode?: string | undefined;
+  /** Null: none. */
+  readonly label?: string | null | undefined;
+  /** Null: none. */
+  readonly inboundWorkflowId?: WorkflowId | null | undefined;
+  readonly isActive?: boolean | undefined;
+  readonly extraMetadata?: Readonly<Record<string, unknown>> | undefined;
 }
 
 interface Row {
@@ -61,20 +73,27 @@ export function numberStore(db: Db) {
   const all = db.prepare<[], Row>(`${SELECT} ORDER BY n.id`);
   const one = db.prepare<[number], Row>(`${SELECT} WHERE n.id = ?`);
   const ofConfiguration = db.prepare<[number], Row>(`${SELECT} WHERE n.configuration_id = ? ORDER BY n.id`);
+  const page = db.prepare<[number, number, number], Row>(
+    `${SELECT} WHERE n.configuration_id = ? AND n.id > ? ORDER BY n.id LIMIT ?`,
+  );
   const insert = db.prepare(
     `INSERT INTO numbers (configuration_id, account_sid, address, address_normalized, address_type, country_code,
        label, warning, inbound_workflow_id, is_active, extra_metadata, created_at_ms, updated_at_ms)
      VALUES (?, (SELECT account_sid FROM configurations WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const write = db.prepare(
-    `UPDATE numbers SET country_code = ?, label = ?, warning = ?, inbound_workflow_id = ?, is_active = ?,
-       extra_metadata = ?, updated_at_ms = ? WHERE id = ?`,
+    `UPDATE numbers SET country_code = ?, label = ?, inbound_workflow_id = ?, is_active = ?, extra_metadata = ?,
+       updated_at_ms = ? WHERE id = ?`,
   );
   const demote = db.prepare(
     "UPDATE numbers SET is_default_caller_id = 0 WHERE configuration_id = ? AND is_default_caller_id = 1",
   );
   const promote = db.prepare("UPDATE numbers SET is_default_caller_id = 1, updated_at_ms = ? WHERE id = ?");
   const setSync = db.prepare("UPDATE numbers SET sync = ? WHERE id = ?");
+  const touchSync = db.prepare(
+    `UPDATE numbers SET sync = json_set(sync, '$.checkedAtMs', ?)
+     WHERE id = ? AND json_extract(sync, '$.state') IN ('in_sync', 'drifted')`,
+  );
   const remove = db.prepare("DELETE FROM numbers WHERE id = ?");
   const holder = db
     .prepare(
@@ -96,8 +115,14 @@ export function numberStore(db: Db) {
     all(): StoredNumber[] {
       return all.all().map(numberOf);
     },
-    of(configurationId: ConfigurationId): StoredNumber[] {
-      return ofConfiguration.all(configurationId).map(numberOf);
+    /** In the order of their ids, from the one after `afterId` on. */
+    page(configurationId: ConfigurationId, afterId: number, limit: number): StoredNumber[] {
+      return page.all(configurationId, afterId, limit).map(numberOf);
+    },
+    /** All of a configuration's as the API shows them, written here: there may be thousands. */
+    listed(configurationId: ConfigurationId, places: Places): Uint8Array {
+      const answers = ofConfiguration.all(configurationId).map((row) => numberAnswer(numberOf(row), places));
+      return new Uint8Array(Buffer.from(JSON.stringify({ phone_numbers: answers })));
     },
     get,
     /** Throws GatewayError CONFLICT, with who has it, when the account has the number already. */
@@ -126,40 +151,40 @@ export function numberStore(db: Db) {
       if (fields.isDefaultCallerId) setDefault(number, atMs);
       return get(number.id)!;
     }) as (configurationId: ConfigurationId, fields: NumberFields, atMs: number) => StoredNumber,
-    /** Everything but the address, which never changes. */
-    update: db.transaction((id: NumberId, fields: NumberFields, atMs: number) => {
+    /** The address never changes. */
+    update: db.transaction((id: NumberId, changes: NumberChanges, atMs: number) => {
+      const stored = get(id);
+      if (stored === undefined) return undefined;
+      const { countryCode, label, inboundWorkflowId, isActive, extraMetadata } = changes;
+      const changed = <Value>(given: Value | null | undefined, kept: Value | undefined): Value | null =>
+        given === undefined ? (kept ?? null) : given;
       write.run(
-        fields.countryCode ?? null,
-        fields.label ?? null,
-        fields.warning ?? null,
-        fields.inboundWorkflowId ?? null,
-        fields.isActive ? 1 : 0,
-        JSON.stringify(fields.extraMetadata),
+        countryCode ?? stored.countryCode ?? null,
+        changed(label, stored.label),
+        changed(inboundWorkflowId, stored.inboundWorkflowId),
+        (isActive ?? stored.isActive) ? 1 : 0,
+        JSON.stringify(extraMetadata ?? stored.extraMetadata),
         atMs,
         id,
       );
       return get(id);
-    }) as (id: NumberId, fields: NumberFields, atMs: number) => StoredNumber | undefined,
+    }) as (id: NumberId, changes: NumberChanges, atMs: number) => StoredNumber | undefined,
     setDefault: db.transaction((id: NumberId, atMs: number) => {
       const number = get(id);
       if (number !== undefined) setDefault(number, atMs);
       return get(id);
     }) as (id: NumberId, atMs: number) => StoredNumber | undefined,
-    setSync(id: NumberId, sync: unknown): void {
+    setSync(id: NumberId, sync: NumberSync): void {
       setSync.run(JSON.stringify(sync), id);
     },
+    /** Numbers that were found as they were known, all in one transaction. */
+    touchSync: db.transaction((ids: readonly NumberId[], atMs: number) => {
+      for (const id of ids) touchSync.run(atMs, id);
+    }) as (ids: readonly NumberId[], atMs: number) => void,
     remove(id: NumberId): boolean {
       return remove.run(id).changes > 0;
     },
   };
-}
-
-function taken(address: string, configurationName: string): GatewayError {
-  return new GatewayError(
-    "CONFLICT",
-    `Phone number ${address} is registered already, under the configuration '${configurationName}' of the same Twilio ` +
-      "account. A call to it could not be routed if it stood there twice.",
-  );
 }
 
 function numberOf(row: Row): StoredNumber {

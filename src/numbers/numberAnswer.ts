@@ -1,0 +1,45 @@
+// A number as the API shows it. Written in the store's thread too, where there are thousands to list: imports little.
+import { moment } from "../domain/moment.ts";
+import type { StoredNumber } from "./numbers.store.ts";
+import type { NumberSync, Places } from "./syncState.ts";
+import { syncWords } from "./syncWords.ts";
+
+/** `places`: what the number should have at Twilio. */
+export function numberAnswer(number: StoredNumber, places: Places) {
+  return {
+    id: number.id as number,
+    telephony_configuration_id: number.configurationId as number,
+    address: number.typed,
+    address_normalized: number.address,
+    address_type: number.type,
+    country_code: number.countryCode ?? null,
+    label: number.label ?? null,
+    inbound_workflow_id: (number.inboundWorkflowId as number | undefined) ?? null,
+    inbound_workflow_name: number.inboundWorkflowName ?? null,
+    is_active: number.isActive,
+    is_default_caller_id: number.isDefaultCallerId,
+    extra_metadata: number.extraMetadata,
+    created_at: moment(number.createdAtMs),
+    updated_at: moment(number.updatedAtMs),
+    warnings: number.warning === undefined ? [] : [number.warning],
+    provider_sync: syncAnswer(number, number.sync, places),
+  };
+}
+
+/** How a number stands with Twilio; what is the matter and what to do stand together in `message`. */
+export function syncAnswer(
+  { address, type }: Pick<StoredNumber, "address" | "type">,
+  sync: NumberSync,
+  places: Places,
+) {
+  const { sentence, remedy } = syncWords(address, sync, places);
+  const checkedAtMs = "checkedAtMs" in sync ? sync.checkedAtMs : undefined;
+  return {
+    ok: sync.state === "none" || sync.state === "in_sync",
+    message: sentence === undefined ? null : `${sentence} ${remedy}`,
+    state: sync.state,
+    remedy: remedy ?? null,
+    checked_at: checkedAtMs === undefined ? null : moment(checkedAtMs),
+    voice_url: type === "pstn" ? places.voiceUrl : null,
+  };
+}
