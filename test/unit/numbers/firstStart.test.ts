@@ -4,9 +4,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, it } from "node:test";
 import { GatewayError } from "../../../src/domain/errors.ts";
+import { AccountSid } from "../../../src/domain/ids.ts";
 import { loadAgentReaders } from "../../../src/media/agents/readers.ts";
-import { demoAccount, demoAccountPath, firstContents } from "../../../src/numbers/firstStart.ts";
-import { RoutingSnapshot } from "../../../src/numbers/routing.ts";
+import { Directory } from "../../../src/numbers/directory.ts";
+import { demoAccount, demoAccountPath, firstStart } from "../../../src/numbers/firstStart.ts";
+import { configuration, newStore } from "../../support/gateway.ts";
+import { ManualClock } from "../../support/manualClock.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "linecard-first-start-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -92,19 +95,111 @@ describe("the demo account", () => {
 });
 
 describe("the first configuration", () => {
-  it("routes the account's number, and no other, to echo", async () => {
-    const account = demoAccount(newDatabase());
-    const contents = firstContents(account, "Demo");
-    const routing = new RoutingSnapshot(contents, await loadAgentReaders([]));
-    const [configuration] = contents.configurations;
-    assert.equal(configuration?.name, "Demo");
-    assert.deepEqual(routing.tokensOf(configuration.accountSid), [account.authToken]);
-    const route = routing.route(configuration.accountSid, account.phoneNumber);
+  const clock = new ManualClock();
+  const LOOPBACK = { isLoopback: true };
+  const OWN = { accountSid: `AC${"1".repeat(32)}`, authToken: "their secret", phoneNumber: "+15005550006" };
+
+  /** A store of its own, and first starts of it. */
+  async function installation() {
+    const { store, databasePath, remove } = await newStore();
+    after(() => store.close().then(remove));
+    const start = (changes: Partial<Parameters<typeof firstStart>[1]> = {}) =>
+      firstStart(store, { twilioAccount: undefined, databasePath, publicBase: LOOPBACK, ...changes }, clock);
+    const contents = async () => ({
+      configurations: await store.configurations.all(),
+      numbers: await store.numbers.all(),
+      workflows: await store.workflows.all(),
+    });
+    const directory = async (takesDemo = true) =>
+      new Directory(await contents(), await loadAgentReaders([]), takesDemo);
+    return { store, databasePath, start, contents, directory };
+  }
+
+  it("routes the demo account's number, and no other, to echo", async () => {
+    const { databasePath, start, directory } = await installation();
+    const { account, told } = await start();
+    assert.equal(account, "demo");
+    assert.match(
+      told.join(),
+      /demo number \+12025550100 is answered by the echo workflow .*demo-account\.json/,
+    );
+    const demo = demoAccount(databasePath);
+    const accountSid = AccountSid(demo.accountSid);
+    const routing = await directory();
+    assert.equal(routing.configurations()[0]?.name, "Demo");
+    assert.deepEqual(routing.tokensOf(accountSid), [demo.authToken]);
+    const route = routing.route(accountSid, demo.phoneNumber);
     assert.ok("agent" in route);
     assert.deepEqual([route.agent.type, route.workflowVersion], ["echo", 1]);
-    assert.deepEqual(routing.route(configuration.accountSid, "+12025550101"), {
-      numberId: undefined,
-      refusal: "number_unknown",
-    });
+    assert.deepEqual(routing.route(accountSid, "+12025550101"), { refusal: "number_unknown" });
+    assert.deepEqual(
+      (await directory(false)).tokensOf(accountSid),
+      [],
+      "where strangers reach us it is none",
+    );
+  });
+
+  it("is put in once: a later start changes nothing, and what was deleted stays away", async () => {
+    const { store, start, contents } = await installation();
+    await start();
+    const before = await contents();
+    assert.deepEqual((await start()).account, "demo");
+    assert.deepEqual(await contents(), before);
+    await store.numbers.remove(before.numbers[0]!.id);
+    await start();
+    assert.deepEqual((await contents()).numbers, []);
+    await store.configurations.remove(before.configurations[0]!.id);
+    await start();
+    assert.deepEqual((await contents()).configurations, []);
+  });
+
+  it("is the environment's account where there is one, beside what is there already", async () => {
+    const { start, contents, directory } = await installation();
+    await start();
+    const { account, told } = await start({ twilioAccount: OWN, publicBase: { isLoopback: false } });
+    assert.equal(account, "environment");
+    assert.doesNotMatch(told.join(), /secret|5005550006/, "its secrets are not told");
+    const { configurations, numbers, workflows } = await contents();
+    assert.deepEqual(
+      configurations.map(({ name, isDemo, isDefaultOutbound }) => [name, isDemo, isDefaultOutbound]),
+      [
+        ["Demo", true, false],
+        ["Twilio", false, true],
+      ],
+    );
+    assert.deepEqual([numbers.length, workflows.length], [2, 1], "one echo is enough");
+    const route = (await directory(false)).route(AccountSid(OWN.accountSid), OWN.phoneNumber);
+    assert.ok("agent" in route && route.agent.type === "echo");
+  });
+
+  it("takes the place of no configuration that a user has made", async () => {
+    const { store, start, contents } = await installation();
+    const theirs = configuration("Twilio", { accountSid: AccountSid(OWN.accountSid), authToken: "newer" });
+    await store.configurations.add(theirs, 5);
+    await start({ twilioAccount: OWN });
+    const { configurations, numbers } = await contents();
+    assert.deepEqual(
+      configurations.map(({ name, authTokens }) => [name, authTokens]),
+      [["Twilio", ["newer"]]],
+    );
+    assert.deepEqual(numbers, []);
+    const other = { ...OWN, accountSid: `AC${"2".repeat(32)}` };
+    await start({ twilioAccount: other });
+    assert.deepEqual(
+      (await contents()).configurations.map(({ name }) => name),
+      ["Twilio", "Twilio 2"],
+      "a name that is taken is left to whoever has it",
+    );
+  });
+
+  it("is no demo account once somebody has an account, or strangers can reach us", async () => {
+    const one = await installation();
+    await one.store.configurations.add(configuration("Theirs"), 5);
+    assert.deepEqual(await one.start(), { account: "none", told: [] });
+    const other = await installation();
+    const exposed = await other.start({ publicBase: { isLoopback: false } });
+    assert.equal(exposed.account, "none");
+    assert.match(exposed.told.join(), /set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER/);
+    assert.deepEqual((await other.contents()).configurations, []);
   });
 });
