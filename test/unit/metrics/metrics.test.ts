@@ -65,6 +65,22 @@ describe("the metrics", () => {
     assert.equal(read.value("lane_depth_seconds"), 0.25);
   });
 
+  it("remember how late the front thread was in the last minute", () => {
+    const { metrics, clock } = watched();
+    assert.deepEqual(metrics.loopLag(), { p95Ms: 0, maxMs: 0 });
+    const ticks = (number: number, lateMs: number) => {
+      for (let n = 0; n < number; n++) {
+        clock.atMs += 250 + lateMs;
+        for (const { tick } of clock.periods) tick();
+      }
+    };
+    ticks(1, 500);
+    ticks(239, 2);
+    assert.deepEqual(metrics.loopLag(), { p95Ms: 2, maxMs: 500 });
+    ticks(1, 0);
+    assert.deepEqual(metrics.loopLag(), { p95Ms: 2, maxMs: 2 }, "the sample before that minute is forgotten");
+  });
+
   it("put each late frame into every bucket it fits", async () => {
     const counts = new WorkerCounts();
     const bounds = [...LATENESS_BOUNDS_MS];
