@@ -8,6 +8,7 @@ export type GatewayErrorCode =
   | "FIELDS_INVALID" //      a well-formed request with wrong fields
   | "UNAUTHORIZED" //        no key, or none that counts
   | "NOT_POSSIBLE" //        understood, and it can't be done as things stand
+  | "FORBIDDEN" //           nobody may ask for it, whatever their key
   | "NOT_FOUND"
   | "CONFLICT" //            with something that is there already
   | "TOO_MANY"

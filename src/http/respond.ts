@@ -30,6 +30,7 @@ const STATUS_OF: Readonly<Record<GatewayErrorCode, number>> = {
   FIELDS_INVALID: 422,
   UNAUTHORIZED: 401,
   NOT_POSSIBLE: 400,
+  FORBIDDEN: 403,
   NOT_FOUND: 404,
   CONFLICT: 409,
   TOO_MANY: 429,

@@ -2,6 +2,7 @@
 // sees them as promises (store.ts).
 
 import { recordStore } from "../calls/records.store.ts";
+import { runStore } from "../calls/runs.store.ts";
 import { configurationStore } from "../numbers/configurations.store.ts";
 import { numberStore } from "../numbers/numbers.store.ts";
 import { apiKeyStore } from "../organization/apiKeys.store.ts";
@@ -21,6 +22,7 @@ export function prepareOperations(db: Db, vault: Vault) {
     configurations: configurationStore(db, vault),
     numbers: numberStore(db),
     records: recordStore(db),
+    runs: runStore(db),
   };
 }
 

@@ -147,5 +147,22 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/**
+ * What lists of calls are found, counted and summed by, without looking into the rows: each index holds every column
+ * that its lists may be narrowed by. Durations are whole seconds, as runs.store.ts computes them.
+ */
+const CALL_LOG_INDEXES = `
+DROP INDEX runs_of_workflow;
+DROP INDEX runs_received;
+CREATE INDEX runs_in_time ON runs
+  (received_at_ms, id, started_at_ms, ended_at_ms, outcome, direction, mode, workflow_id, from_address, to_address);
+CREATE INDEX runs_of_workflow_in_time ON runs
+  (workflow_id, received_at_ms, id, started_at_ms, ended_at_ms, outcome);
+CREATE INDEX runs_by_duration ON runs
+  (max(0, ended_at_ms - coalesce(started_at_ms, ended_at_ms) + 500) / 1000);
+CREATE INDEX runs_of_workflow_by_duration ON runs
+  (workflow_id, max(0, ended_at_ms - coalesce(started_at_ms, ended_at_ms) + 500) / 1000);
+`;
+
 /** In order; the database's `user_version` counts how many have been run. */
-export const MIGRATIONS: readonly string[] = [FIRST];
+export const MIGRATIONS: readonly string[] = [FIRST, CALL_LOG_INDEXES];
