@@ -131,8 +131,10 @@ function personOption(text: string): [number: string, person: Person] {
 /** Resolves when this process is told to end, or has lost the one that started it. */
 function ended(withParent: boolean): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  process.once("SIGINT", resolve);
   process.once("SIGTERM", resolve);
+  // Ctrl-C reaches a whole terminal's processes, but the parent may still want to end its calls in peace.
+  if (withParent) process.on("SIGINT", () => {});
+  else process.once("SIGINT", resolve);
   if (withParent) {
     // However the parent dies, the kernel closes its end of the pipe.
     process.stdin.once("end", resolve).once("close", resolve).once("error", resolve);

@@ -18,6 +18,8 @@ export interface RestServer {
 }
 
 const LOOPBACK = "127.0.0.1";
+/** Longer than any client keeps a connection, so that none is closed just as a request is sent. */
+const KEEP_ALIVE_MS = 60_000;
 const BODY_MAX_BYTES = 256 * 1_024;
 const FORM = "application/x-www-form-urlencoded";
 const FAULT_CODES = { 401: 20003, 429: 20429, 500: 20500, 503: 20503 } as const;
@@ -27,6 +29,7 @@ const contract = new Contract();
 export async function listen(exchange: Exchange, port: number): Promise<RestServer> {
   const server = createServer((request, response) => void serve(exchange, request, response));
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.once("error", reject);
   server.listen(port, LOOPBACK, resolve);
   await promise;
