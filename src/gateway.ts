@@ -7,6 +7,7 @@ import { LiveCalls } from "./calls/liveCalls.ts";
 import { type CallObserver, WEBHOOK_ANSWERS } from "./calls/observer.ts";
 import { STREAM_REFUSALS } from "./calls/stream.ts";
 import { twilioRoutes } from "./calls/twilioRoutes.ts";
+import { apiOperations } from "./composition/api.ts";
 import { emptied, reached } from "./composition/draining.ts";
 import { loadCallLog, loadDirectory } from "./composition/loading.ts";
 import { observeCallLog, observeCalls } from "./composition/observer.ts";
@@ -14,11 +15,12 @@ import { pageRoutes } from "./console/page.ts";
 import type { Clock } from "./domain/clock.ts";
 import { createFront, type Front } from "./front/server.ts";
 import type { HttpRequest, Route } from "./http/http.ts";
+import { type Operation, routesOf } from "./http/operation.ts";
 import { createRouter } from "./http/router.ts";
 import { loadAgentReaders } from "./media/agents/readers.ts";
 import { Metrics } from "./metrics/metrics.ts";
-import { metricsRoutes } from "./metrics/routes.ts";
 import type { Directory } from "./numbers/directory.ts";
+import { ApiKeys } from "./organization/apiKeys.ts";
 import { MediaPool } from "./pool/mediaPool.ts";
 import { listeningOn, type Settings } from "./settings.ts";
 import type { Store } from "./store/store.ts";
@@ -54,6 +56,9 @@ export interface Gateway {
   readonly calls: LiveCalls;
   readonly records: CallLog;
   readonly directory: Directory;
+  readonly keys: ApiKeys;
+  /** What the API serves. */
+  readonly operations: readonly Operation[];
   readonly pool: MediaPool;
   readonly front: Front;
   readonly metrics: Metrics;
@@ -68,10 +73,14 @@ export interface Gateway {
 
 /** Starts it; rejects with a GatewayError when it can't listen. */
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
-  const { clock, log } = parts;
+  const { clock, log, store } = parts;
   const agentModules = parts.agentModules ?? [];
   const agentTypes = await loadAgentReaders(agentModules);
-  const directory = await loadDirectory(parts.store, agentTypes, parts.settings.publicBase.isLoopback);
+  const directory = await loadDirectory(store, agentTypes, parts.settings.publicBase.isLoopback);
+  const keys = await ApiKeys.load(store, clock, parts.settings.apiKey, {
+    token: parts.settings.metricsToken,
+    isOpen: parts.settings.isLoopbackOnly,
+  });
   const metrics = new Metrics(WEBHOOK_ANSWERS, STREAM_REFUSALS);
   let farewellsUntilMs = 0;
   const observer = observeCalls(metrics, log, clock, () => {
@@ -81,7 +90,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const pool = await MediaPool.start({ workers: mediaWorkers, callsMax, clock, agentModules, observer });
 
   let { settings } = parts;
-  const records = await loadCallLog(parts.store, clock, observeCallLog(log));
+  const records = await loadCallLog(store, clock, observeCallLog(log));
   const { mediaGapMs, pongMs } = parts.silence ?? { mediaGapMs: MEDIA_GAP_MS, pongMs: PONG_MS };
   const calls = new LiveCalls({
     clock,
@@ -94,9 +103,20 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   });
 
   const publicBase = () => settings.publicBase.href;
+  const operations = apiOperations({
+    store,
+    clock,
+    directory,
+    records,
+    calls,
+    keys,
+    metrics,
+    agentTypes,
+    publicBase,
+  });
   const routes: Route[] = [
     ...twilioRoutes({ calls, records, directory, observer, clock, publicBase }),
-    ...metricsRoutes(metrics, scrapeKeys(settings)),
+    ...routesOf(operations, keys.authenticate),
     ...healthRoutes(calls, pool),
     ...pageRoutes({
       publicBase,
@@ -152,7 +172,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       .then(() => records.committed().catch(() => {})) // told when it failed
       .then(() => {
         records.close();
-        return parts.store.close();
+        return store.close();
       });
     return closing;
   };
@@ -172,6 +192,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     calls,
     records,
     directory,
+    keys,
+    operations,
     pool,
     front,
     metrics,
@@ -196,12 +218,6 @@ function healthRoutes(calls: LiveCalls, pool: MediaPool): readonly Route[] {
     { method: "GET", path: "/livez", handle: () => ({ status: 200, body: JSON.stringify({ live: true }) }) },
     { method: "GET", path: "/readyz", handle: ready },
   ];
-}
-
-/** Undefined where anyone may scrape: nobody outside this machine can reach it. */
-function scrapeKeys({ isLoopbackOnly, metricsToken, apiKey }: Settings): readonly string[] | undefined {
-  if (isLoopbackOnly) return undefined;
-  return [metricsToken, apiKey].filter((key) => key !== undefined);
 }
 
 function hintAtMethod({ method, path }: HttpRequest, observer: CallObserver): void {

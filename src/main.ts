@@ -29,17 +29,19 @@ async function main(): Promise<void> {
   const store = await openStore(settings.databasePath, key);
   const first = await firstStart(store, settings, systemClock);
   const gateway = await startGateway({ settings, store, clock: systemClock, log });
+  const firstKey = await gateway.keys.makeFirst();
   if (isNew) log.warn({ file }, "a key for the database's secrets was made: keep a copy of this file");
   liveOnAfterFaults(gateway, log);
   stopOnSignals(gateway, settings.drainTimeoutMs, log); // first: who has read the greeting may stop it
-  process.stdout.write(greeting(gateway.settings, first));
+  process.stdout.write(greeting(gateway.settings, first, firstKey?.key));
 }
 
-function greeting(settings: Settings, first: FirstStart): string {
+function greeting(settings: Settings, first: FirstStart, firstKey: string | undefined): string {
   const { publicBase, host, port } = settings;
   const lines = [`Linecard listens on ${host}:${port} and is called at ${publicBase.href}`, ...first.told];
   const callAs = { demo: "", environment: AS_TWILIO, none: undefined }[first.account];
   if (callAs !== undefined) lines.push(`To hear it answer: ${callCommand(settings, callAs)}`);
+  if (firstKey !== undefined) lines.push(`The API's first key, shown this once: ${firstKey}`);
   return `${lines.join("\n")}\n`;
 }
 

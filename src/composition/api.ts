@@ -1,0 +1,56 @@
+// Every operation of the API, in one list: what is served and what is described are made from it.
+import { readFileSync } from "node:fs";
+import type { CallLog } from "../calls/callLog.ts";
+import type { LiveCalls } from "../calls/liveCalls.ts";
+import type { Clock } from "../domain/clock.ts";
+import { withOpenApi } from "../http/openapi.ts";
+import type { Operation } from "../http/operation.ts";
+import type { AgentReaders } from "../media/agents/readers.ts";
+import { healthOperations } from "../metrics/healthOperations.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { metricsOperations } from "../metrics/metricsOperations.ts";
+import type { Directory } from "../numbers/directory.ts";
+import { apiKeyOperations } from "../organization/apiKeyOperations.ts";
+import type { ApiKeys } from "../organization/apiKeys.ts";
+import { preferencesOperations } from "../organization/preferencesOperations.ts";
+import type { Store } from "../store/store.ts";
+import { workflowOperations } from "../workflows/workflowOperations.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  readonly version: string;
+};
+
+export interface ApiParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly directory: Directory;
+  readonly records: CallLog;
+  readonly calls: LiveCalls;
+  readonly keys: ApiKeys;
+  readonly metrics: Metrics;
+  readonly agentTypes: AgentReaders;
+  readonly publicBase: () => string;
+}
+
+export function apiOperations(parts: ApiParts): readonly Operation[] {
+  const { calls, metrics, keys, publicBase } = parts;
+  const operations = [
+    ...workflowOperations(parts),
+    ...preferencesOperations(parts),
+    ...apiKeyOperations(keys),
+    ...healthOperations({
+      version,
+      publicBase,
+      callsLive: () => calls.size,
+      isDraining: () => calls.isDraining,
+      loopLag: () => metrics.loopLag(),
+    }),
+    ...metricsOperations(metrics),
+  ];
+  return withOpenApi(operations, {
+    title: "Linecard",
+    version,
+    description: "Configures Linecard, places calls, and reads the call log.",
+    serverUrl: publicBase,
+  });
+}
