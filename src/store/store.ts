@@ -58,7 +58,11 @@ export async function openStore(path: string, key: KeyObject): Promise<Store> {
     // As for the media workers: Node 22 must not load them by `require`.
     execArgv: ["--no-experimental-require-module"],
   });
-  pool.on("error", () => {}); // the order that was under way is told
+  /** What ended the store's thread last; the order that was under way is told that it is gone. */
+  let died: Error | undefined;
+  pool.on("error", (error: Error) => {
+    died = error;
+  });
   let pending = 0;
 
   async function ask(order: StoreOrder): Promise<unknown> {
@@ -95,7 +99,7 @@ export async function openStore(path: string, key: KeyObject): Promise<Store> {
     await store.meta.get("opened"); // opens it
   } catch (error) {
     await pool.destroy();
-    throw error;
+    throw died ?? error; // a thread that dies at its start has a bug
   }
   return store;
 }
