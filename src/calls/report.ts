@@ -43,6 +43,11 @@ const COLUMNS: readonly (readonly [header: string, cell: (run: ReportedRun) => C
   ["initial_context", ({ record }) => record.initialContext && JSON.stringify(record.initialContext)],
 ];
 
+/** What a spreadsheet may take for a formula, its signs in full width included. */
+const FORMULA = /^[\s\p{Cc}]*[=+\-@＝＋－＠]|^[\t\r\n]/u;
+/** A plus sign and digits alone come to nothing but the number itself, so numbers stay what programs can read. */
+const E164 = /^\+\d{1,15}$/;
+
 export const REPORT_HEADER = line(COLUMNS.map(([header]) => header));
 
 export function reportLine(run: ReportedRun): string {
@@ -53,11 +58,6 @@ export function reportLine(run: ReportedRun): string {
 export function line(cells: readonly Cell[]): string {
   return `${cells.map(written).join(",")}\r\n`;
 }
-
-/** What a spreadsheet may take for a formula, its signs in full width included. */
-const FORMULA = /^[\s\p{Cc}]*[=+\-@＝＋－＠]|^[\t\r\n]/u;
-/** A plus sign and digits alone come to nothing but the number itself, so numbers stay what programs can read. */
-const E164 = /^\+\d{1,15}$/;
 
 function written(cell: Cell): string {
   if (cell === null || cell === undefined) return "";
