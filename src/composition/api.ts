@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { CallLog } from "../calls/callLog.ts";
 import type { LiveCalls } from "../calls/liveCalls.ts";
+import { runOperations } from "../calls/runOperations.ts";
 import type { Clock } from "../domain/clock.ts";
 import { withOpenApi } from "../http/openapi.ts";
 import type { Operation } from "../http/operation.ts";
@@ -36,6 +37,7 @@ export function apiOperations(parts: ApiParts): readonly Operation[] {
   const { calls, metrics, keys, publicBase } = parts;
   const operations = [
     ...workflowOperations(parts),
+    ...runOperations(parts),
     ...preferencesOperations(parts),
     ...apiKeyOperations(keys),
     ...healthOperations({
