@@ -161,7 +161,7 @@ export const USAGE_ATTRIBUTES = Object.keys(OF_USAGE);
 const filterSchema = z.object({
   attribute: z.string().max(TEXT_MAX),
   type: z.string().max(TEXT_MAX).nullish(),
-  value: z.unknown(),
+  value: z.unknown().optional(),
 });
 const filtersSchema = z.array(filterSchema).max(FILTERS_MAX);
 type Filter = z.output<typeof filterSchema>;
@@ -191,8 +191,7 @@ export function readWorkflowFilters(given: string | undefined): ReadFilters {
 
 /** The `filters` of the usage lists, where unknown attributes and types are passed over. Throws FieldsInvalid. */
 export function readUsageFilters(given: string | undefined): ReadFilters {
-  const known = parseFilters(given).filter(({ attribute }) => Object.hasOwn(OF_USAGE, attribute));
-  return readFilters(known, OF_USAGE, () => []);
+  return readFilters(parseFilters(given), OF_USAGE, () => []);
 }
 
 /** The condition that both moments make; undefined when neither is given. */
@@ -229,6 +228,7 @@ function readFilters(
   const conditions: RunCondition[] = [];
   const applied: Record<string, unknown>[] = [];
   for (const [index, filter] of filters.entries()) {
+    if (!Object.hasOwn(attributes, filter.attribute)) continue;
     const { type, value } = attributes[filter.attribute]!;
     if (filter.type != null && filter.type !== type) {
       for (const fault of otherType(filter, type))

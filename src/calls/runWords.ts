@@ -68,54 +68,42 @@ const ANSWERED_BY_TEXT: Readonly<Record<string, string>> = {
   unknown: "Twilio could not tell whether a person or a machine picked up.",
 };
 
-/** A line of the timeline, in a sentence or two. */
-export function eventText({ kind, detail }: CallLogEvent): string {
-  switch (kind) {
-    case "received":
-      return "The call came in.";
-    case "queued":
-      return "The call waits to be placed.";
-    case "submitted":
-      return "Twilio was asked to place the call.";
-    case "submission_unknown":
-      return "Twilio did not say whether it placed the call; it is not asked twice.";
-    case "placed":
-      return "Twilio has taken the call.";
-    case "call_status":
-      return statusText(CALL_STATUS_TEXT, detail, "Twilio reported on the call.");
-    case "answering_machine":
-      return statusText(ANSWERED_BY_TEXT, detail, "Twilio said what picked up.");
-    case "stream_opened":
-      return "Twilio opened the media stream.";
-    case "stream_started":
-      return "The media stream began: from here on they talk.";
-    case "stream_status":
-      return statusText(STREAM_STATUS_TEXT, detail, "Twilio reported on the media stream.");
-    case "worker_replaced":
-      return "The call moved to another media worker, because its own was lost.";
-    case "fallback": {
-      const why = codeIn(detail);
-      const asked = "Twilio got no usable answer to the call's webhook and asked the fallback.";
-      return why === undefined ? asked : `${asked} ${explainTwilioCode(why).sentence}`;
-    }
-    case "hang_up_asked":
-      return "The call was asked to end through the API.";
-    case "ended":
-      return detail !== undefined && Object.hasOwn(OUTCOME_TEXT, detail)
-        ? OUTCOME_TEXT[detail as Outcome]
-        : "The call is over.";
-  }
-}
+/** What a kind of line says by itself; details with words of their own come after it. */
+const EVENT_TEXT: Readonly<Record<CallLogEvent["kind"], string>> = {
+  received: "The call came in.",
+  queued: "The call waits to be placed.",
+  submitted: "Twilio was asked to place the call.",
+  submission_unknown: "Twilio did not say whether it placed the call; it is not asked twice.",
+  placed: "Twilio has taken the call.",
+  call_status: "Twilio reported on the call.",
+  answering_machine: "Twilio said what picked up.",
+  stream_opened: "Twilio opened the media stream.",
+  stream_started: "The media stream began: from here on they talk.",
+  stream_status: "Twilio reported on the media stream.",
+  worker_replaced: "The call moved to another media worker, because its own was lost.",
+  fallback: "Twilio got no usable answer to the call's webhook and asked the fallback.",
+  hang_up_asked: "The call was asked to end through the API.",
+  ended: "The call is over.",
+};
 
-function statusText(
-  texts: Readonly<Record<string, string>>,
-  detail: string | undefined,
-  otherwise: string,
-): string {
-  const [word = ""] = detail?.split(/[:\s,;(]/, 1) ?? [];
-  const said = Object.hasOwn(texts, word) ? texts[word]! : otherwise;
-  const code = codeIn(detail);
-  return code === undefined ? said : `${said} ${explainTwilioCode(code).sentence}`;
+/** Where a detail begins with a word of Twilio's, or of ours, that says more than the kind does. */
+const WORDS_OF: { readonly [Kind in CallLogEvent["kind"]]?: Readonly<Record<string, string>> } = {
+  call_status: CALL_STATUS_TEXT,
+  stream_status: STREAM_STATUS_TEXT,
+  answering_machine: ANSWERED_BY_TEXT,
+  ended: OUTCOME_TEXT,
+};
+
+/** A line of the timeline, in a sentence or more: a detail is a word, a colon and words, or either of them. */
+export function eventText({ kind, detail }: CallLogEvent): string {
+  const said = EVENT_TEXT[kind];
+  if (detail === undefined) return said;
+  const [, word = "", rest = ""] = /^([\w-]+)(?:: ?(.*))?$/s.exec(detail) ?? ["", "", detail];
+  const words = WORDS_OF[kind] ?? {};
+  const isKnown = Object.hasOwn(words, word);
+  const code = codeIn(isKnown ? rest : detail);
+  const more = code === undefined ? (isKnown ? rest : "") : explainTwilioCode(code).sentence;
+  return [isKnown ? words[word] : said, more].filter((part) => part !== "").join(" ");
 }
 
 /** The Twilio error code that a detail names: five digits, or the six of newer ones, standing alone. */
