@@ -30,6 +30,9 @@ ${CONTROL_HELP}
 `;
 
 const NUMBER = "+12025550100";
+/** A call is about 2 MB, with what was said on it. */
+const CALLS_KEPT = 50;
+const CLOSE_MS = 3_000;
 
 /** The command; its result is the exit status. */
 async function runTwin(args: string[]): Promise<number> {
@@ -65,11 +68,14 @@ async function runTwin(args: string[]): Promise<number> {
     ...(anyoneElse && { anyoneElse }),
     publicBase,
     gatewayBase,
+    callsKept: CALLS_KEPT,
     port: numberOption("port", given.port, { default: 0, min: 0, max: 65_535, whole: true }),
   });
   if (given.json) print(JSON.stringify(offer(exchange)));
   else introduce(exchange, account, gatewayBase);
   await ending;
+  // A gateway that hangs could hold up what waits for its answers; nobody waits for this process.
+  setTimeout(() => process.exit(), CLOSE_MS).unref();
   await exchange.close();
   return 0;
 }

@@ -177,11 +177,7 @@ export class TwinCall {
   }
 
   /** Posts the number's StatusCallback with the call's terminal status, or with another. */
-  reportStatus(
-    url: string,
-    status: CallStatus = this.#end?.status ?? "completed",
-    method: HttpMethod = "POST",
-  ): Promise<WebhookAnswer> {
+  reportStatus(url: string, status: CallStatus = this.#end?.status ?? "completed"): Promise<WebhookAnswer> {
     const nowMs = this.timeline.nowMs();
     const params = {
       ...this.params,
@@ -191,7 +187,7 @@ export class TwinCall {
       SequenceNumber: "0",
       ...lengthParams(nowMs - (this.#answeredMs ?? nowMs)),
     };
-    return this.#requests.send(url, method, params);
+    return this.#requests.send(url, "POST", params);
   }
 
   /** Ends the call as failed and cuts its stream; resolves when nothing of it goes on. */

@@ -65,7 +65,7 @@ export function createCall({ exchange, account, form }: Question): Answer {
   const call = exchange.place(account, order);
   if (isMisread) {
     const { text } = call.leg.timeline.complain(21626, form.getAll("StatusCallbackEvent").join(", "));
-    exchange.complaints.push({ operation: "CreateCall", parameter: "StatusCallbackEvent", text });
+    exchange.complain({ operation: "CreateCall", parameter: "StatusCallbackEvent", text });
   }
   return { status: 201, body: call.record.json() };
 }

@@ -29,6 +29,8 @@ export interface ExchangeOptions {
   readonly dialMs?: number;
   /** What Twilio adds to a call's Timeout; 5,000 as there. */
   readonly timeoutBufferMs?: number;
+  /** How many calls that are over are remembered, the latest; all by default. */
+  readonly callsKept?: number;
   /** 0, any free port, by default. */
   readonly port?: number;
   readonly clock?: TwinClock;
@@ -58,6 +60,8 @@ export interface RestRequest {
 
 /** Without a gateway nothing is rerouted: no public address lies under this one. */
 const NOWHERE = "https://gateway.invalid";
+/** The latest requests and complaints that are remembered. */
+const NOTES_MAX = 10_000;
 
 export class Exchange {
   readonly faults = new Faults();
@@ -67,7 +71,7 @@ export class Exchange {
   anyoneElse: Person;
   /** What the gateway did that Twilio's contract doesn't allow. */
   readonly complaints: RestComplaint[] = [];
-  /** Every request for a resource, the refused ones too. */
+  /** Every request that came, the refused ones too. */
   readonly requests: RestRequest[] = [];
   readonly #options: ExchangeOptions;
   readonly #entropy: (bytes: number) => Buffer;
@@ -177,8 +181,8 @@ export class Exchange {
     for (const account of this.accounts) {
       const number = account.number(options.to);
       if (number === undefined) continue;
-      const call = new InboundCall(account, number, options, this.#switchboard(account));
-      this.#calls.set(call.record.facts.sid, call);
+      const call = new InboundCall(account, number, options, this.#switchboard(account), this.faults);
+      this.#remember(call);
       return call.leg;
     }
     throw new Error(`no account of the exchange owns ${options.to}`);
@@ -186,10 +190,9 @@ export class Exchange {
 
   /** Queues a call; it is dialled when its account's turn has come. */
   place(account: TwinAccount, order: Order): PlacedCall {
-    const live = this.calls.filter(
-      ({ record }) => record.isLive && record.facts.accountSid === account.accountSid,
-    );
-    if (live.length >= account.callsMax) throw new RestError(10004);
+    if (account.callsMax !== Number.POSITIVE_INFINITY && this.#liveCalls(account) >= account.callsMax) {
+      throw new RestError(10004);
+    }
     const nowMs = this.#ticker.clock.nowMs();
     const dialMs = Math.max(nowMs, this.#nextDialMs.get(account) ?? nowMs);
     this.#nextDialMs.set(account, dialMs + 1_000 / account.callsPerSecond);
@@ -201,13 +204,25 @@ export class Exchange {
       dialMs: this.#options.dialMs ?? 100,
       timeoutBufferMs: this.#options.timeoutBufferMs ?? 5_000,
     });
-    this.#calls.set(call.record.facts.sid, call);
+    this.#remember(call);
     for (const waiter of this.#waiting) {
       if (!waiter.fits(call)) continue;
       this.#waiting.delete(waiter);
       waiter.found(call);
     }
     return call;
+  }
+
+  /** Remembers a request. */
+  note(request: RestRequest): void {
+    this.requests.push(request);
+    if (this.requests.length > NOTES_MAX) this.requests.shift();
+  }
+
+  /** Remembers what the contract doesn't allow. */
+  complain(complaint: RestComplaint): void {
+    this.complaints.push(complaint);
+    if (this.complaints.length > NOTES_MAX) this.complaints.shift();
   }
 
   /** Resolves when every call is over and all callbacks of theirs have been answered. */
@@ -220,6 +235,24 @@ export class Exchange {
     const closed = this.#server?.close();
     await Promise.all(this.calls.map((call) => call.close()));
     await closed;
+  }
+
+  #remember(call: LiveCall): void {
+    this.#calls.set(call.record.facts.sid, call);
+    const kept = this.#options.callsKept;
+    if (kept !== undefined) void call.concluded.then(() => this.#forget(kept));
+  }
+
+  /** Drops the oldest calls that are over, but for so many. */
+  #forget(kept: number): void {
+    const over = [...this.#calls].filter(([, { record }]) => !record.isLive);
+    for (const [sid] of over.slice(0, Math.max(0, over.length - kept))) this.#calls.delete(sid);
+  }
+
+  #liveCalls(account: TwinAccount): number {
+    return [...this.#calls.values()].filter(
+      ({ record }) => record.isLive && record.facts.accountSid === account.accountSid,
+    ).length;
   }
 
   /** The prefix and 32 hex digits. */

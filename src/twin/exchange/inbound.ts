@@ -1,10 +1,12 @@
 // A call from outside to a number of the exchange: what is stored at the number decides where it goes.
 import { CALLER, TwinCall } from "../call.ts";
 import type { DialOptions, Redirection } from "../dial.ts";
-import type { Switchboard } from "../switchboard.ts";
-import { WebhookError } from "../webhook.ts";
+import { type CallStatus, lengthParams } from "../params.ts";
+import { Requests, type Switchboard } from "../switchboard.ts";
 import type { OwnedNumber, TwinAccount } from "./account.ts";
 import { after } from "./agenda.ts";
+import { StatusCallbacks } from "./callbacks.ts";
+import type { Faults } from "./faults.ts";
 import type { LiveCall } from "./liveCall.ts";
 import { TRIAL_CALL_MAX_MS } from "./placed.ts";
 import { CallRecord } from "./record.ts";
@@ -15,9 +17,16 @@ export class InboundCall implements LiveCall {
   readonly isQueued = false;
   readonly concluded: Promise<void>;
   readonly #switchboard: Switchboard;
+  readonly #callbacks: StatusCallbacks;
   #isClosed = false;
 
-  constructor(account: TwinAccount, number: OwnedNumber, options: DialOptions, switchboard: Switchboard) {
+  constructor(
+    account: TwinAccount,
+    number: OwnedNumber,
+    options: DialOptions,
+    switchboard: Switchboard,
+    faults: Faults,
+  ) {
     const { settings } = number;
     this.#switchboard = switchboard;
     this.leg = new TwinCall(switchboard, {
@@ -28,6 +37,13 @@ export class InboundCall implements LiveCall {
       ...options,
     });
     const { sid } = this.leg;
+    this.#callbacks = new StatusCallbacks(undefined, {
+      callSid: sid,
+      ticker: switchboard.ticker,
+      faults,
+      requests: new Requests({ ...switchboard, spoil: () => undefined }, sid),
+      onRefused: (what) => this.leg.timeline.complain(15003, what),
+    });
     const { accountSid } = account;
     const { to, from = CALLER } = options;
     const nowMs = switchboard.ticker.clock.wallMs();
@@ -55,6 +71,7 @@ export class InboundCall implements LiveCall {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#callbacks.close();
     await this.leg.abandon();
     await this.concluded;
   }
@@ -70,19 +87,15 @@ export class InboundCall implements LiveCall {
     void this.leg.ended.then(stop);
   }
 
-  async #over(status: CallRecord["status"], number: OwnedNumber): Promise<void> {
+  async #over(status: CallStatus, { settings }: OwnedNumber): Promise<void> {
     if (this.record.isLive) this.record.become(status, this.#wallMs());
-    const { StatusCallback: url, StatusCallbackMethod: method } = number.settings;
+    const { StatusCallback: url, StatusCallbackMethod: method } = settings;
     if (url !== "" && !this.#isClosed) {
-      const what = await this.leg.reportStatus(url, status, method).then(
-        (answer) => (answer.status >= 200 && answer.status < 300 ? undefined : String(answer.status)),
-        (error: unknown) => {
-          if (error instanceof WebhookError) return error.message;
-          throw error;
-        },
-      );
-      if (what !== undefined) this.leg.timeline.complain(15003, `completed: ${what}`);
+      this.#callbacks.retarget({ url, method, events: new Set(["completed"]) });
+      const length = lengthParams(this.record.talkedMs(this.#wallMs()));
+      this.#callbacks.send("completed", { ...this.leg.params, CallStatus: this.record.status, ...length });
     }
+    await this.#callbacks.settled();
     await this.leg.settled();
   }
 

@@ -113,7 +113,7 @@ export class PlacedCall implements LiveCall {
       ticker: switchboard.ticker,
       faults,
       // Of its own: what a test spoils of the call's webhooks must not hit its callbacks.
-      requests: new Requests({ ...switchboard, account, spoil: () => undefined }, sid),
+      requests: new Requests({ ...switchboard, spoil: () => undefined }, sid),
       onRefused: (what) => this.leg.timeline.complain(15003, what),
     });
     this.concluded = this.leg.ended.then(({ status }) => this.#over(status));

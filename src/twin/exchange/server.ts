@@ -23,6 +23,8 @@ const KEEP_ALIVE_MS = 60_000;
 const BODY_MAX_BYTES = 256 * 1_024;
 const FORM = "application/x-www-form-urlencoded";
 const FAULT_CODES = { 401: 20003, 429: 20429, 500: 20500, 503: 20503 } as const;
+/** What a target that is no path stands for: nothing is there. */
+const NOWHERE = new URL(`http://${LOOPBACK}/`);
 const contract = new Contract();
 
 /** Listens on the loopback interface until closed. */
@@ -52,7 +54,7 @@ async function serve(exchange: Exchange, request: IncomingMessage, response: Ser
     send(response, status, answer);
     return;
   }
-  const url = new URL(target, `http://${LOOPBACK}`);
+  const url = URL.canParse(`http://${LOOPBACK}${target}`) ? new URL(`http://${LOOPBACK}${target}`) : NOWHERE;
   const isForm = (request.headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase() === FORM;
   const form = new URLSearchParams(isForm ? body : "");
   const method = request.method ?? "";
@@ -111,7 +113,7 @@ function answerTo(
   found: ReturnType<Contract["find"]>,
 ): Reply {
   const complain = (operation: string, parameter: string, text: string) =>
-    void exchange.complaints.push({ operation, parameter, text });
+    exchange.complain({ operation, parameter, text });
   try {
     const place = `${request.method} ${url.pathname}`;
     if (found === undefined) {
