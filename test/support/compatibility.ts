@@ -61,11 +61,9 @@ function misfits(from: JsonSchema, fromOf: Resolve, to: JsonSchema, toOf: Resolv
 }
 
 function misfit(from: JsonSchema, fromOf: Resolve, to: JsonSchema, toOf: Resolve, at: string): string[] {
-  const types = typesOf(to);
-  const strange = typesOf(from).filter(
-    (type) => !(types.includes(type) || (type === "integer" && types.includes("number"))),
-  );
-  if (strange.length > 0) return [`${at} may be ${strange.join(" or ")}, not only ${types.join(" or ")}`];
+  if (from.type !== to.type && !(from.type === "integer" && to.type === "number")) {
+    return [`${at} may be ${from.type}, not ${to.type}`];
+  }
   const found: string[] = [];
   if (from.enum !== undefined && to.enum !== undefined) {
     const unknown = from.enum.filter((value) => !to.enum!.includes(value));
@@ -84,10 +82,12 @@ function misfit(from: JsonSchema, fromOf: Resolve, to: JsonSchema, toOf: Resolve
   return found;
 }
 
+/** One for each type that a value may have. */
 function alternatives(schema: JsonSchema, resolve: Resolve): readonly JsonSchema[] {
   const { anyOf, oneOf, ...rest } = resolve(schema);
   const parts = anyOf ?? oneOf;
-  return parts === undefined ? [rest] : parts.flatMap((part) => alternatives(part, resolve));
+  if (parts !== undefined) return parts.flatMap((part) => alternatives(part, resolve));
+  return typesOf(rest).map((type) => ({ ...rest, type }));
 }
 
 function typesOf({ type, const: only, enum: values }: JsonSchema): readonly string[] {

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import Database from "better-sqlite3";
 import type { HttpRequest } from "../../../src/http/http.ts";
-import { operation } from "../../../src/http/operation.ts";
 import { ApiKeys } from "../../../src/organization/apiKeys.ts";
 import { assertBlames } from "../../support/api.ts";
 import { API_KEY } from "../../support/gateway.ts";
 import { ManualClock } from "../../support/manualClock.ts";
-import { until } from "../../support/until.ts";
 import { startApi } from "./rig.ts";
 
 const KEYS = "/api/v1/user/api-keys";
@@ -19,18 +18,6 @@ function showing(headers: Record<string, string>): HttpRequest {
   const body = new Uint8Array();
   return { method: "GET", path: "/", query: undefined, headers: new Map(lowered), body, params: {} };
 }
-
-const SCRAPE = operation({
-  method: "GET",
-  path: "/scrape",
-  access: "metrics",
-  tag: "Metrics",
-  summary: "Stands for all that the metrics' token opens.",
-  answer: "text/plain",
-  run: () => {
-    throw new Error("only asked by those who may not");
-  },
-});
 
 describe("an API key", () => {
   it("is shown once, opens the API in either header, and can be taken back and given again", async (t) => {
@@ -93,8 +80,8 @@ describe("an API key", () => {
   });
 
   it("is refused when it is wrong, whichever way, and X-API-Key goes before a bearer token", async (t) => {
-    const { client, keys } = await startApi(t, { operations: [SCRAPE] });
-    const { key } = await keys.create("Right");
+    const { client, gateway } = await startApi(t);
+    const { key } = await gateway.keys.create("Right");
     const refused: Record<string, string>[] = [
       {},
       { "X-API-Key": "" },
@@ -124,7 +111,7 @@ describe("an API key", () => {
   });
 
   it("is nowhere but in its owner's hands: not in the database, nor in any other answer", async (t) => {
-    const { client, keys, bytes } = await startApi(t);
+    const { client, gateway, bytes, log } = await startApi(t);
     const { api_key: key, id } = (await client.post(KEYS, { name: "Secret" })).body;
     await client.as({ "X-API-Key": key }).get(COUNT);
     const secret = key.slice("linecard_".length + 6);
@@ -138,7 +125,8 @@ describe("an API key", () => {
     assert.ok(!JSON.stringify(answers.map(({ body }) => body)).includes(secret));
     assert.ok(!bytes().includes(secret));
     assert.ok(bytes().includes("Secret"), "the look finds what is there");
-    assert.ok(!JSON.stringify(keys).includes(secret));
+    assert.ok(!log().includes(secret));
+    assert.ok(!JSON.stringify(gateway.keys).includes(secret));
   });
 
   it("that nobody made is not found, and a name that is none is refused", async (t) => {
@@ -158,47 +146,53 @@ describe("an API key", () => {
   });
 
   it("is known again after a restart, and so is when it was used, to the minute", async (t) => {
-    const clock = new ManualClock();
-    const { client, keys, store } = await startApi(t, { clock });
-    const { stored, key } = await keys.create("Lasting");
-    const use = async () => assert.equal((await client.as({ "X-API-Key": key }).get(COUNT)).status, 200);
-    const written = async () => (await store.apiKeys.all())[0]!.lastUsedAtMs;
+    const { client, gateway, store } = await startApi(t);
+    const { stored, key } = await gateway.keys.create("Lasting");
     assert.equal((await client.get(KEYS)).body[0].last_used_at, null);
+    assert.equal((await client.as({ "X-API-Key": key }).get(COUNT)).status, 200);
+    const [{ last_used_at, created_at }] = (await client.get(KEYS)).body;
+    assert.ok(Date.parse(last_used_at) >= Date.parse(created_at));
 
-    await use();
+    const clock = new ManualClock();
+    const keys = await ApiKeys.load(store, clock);
+    const use = () => assert.ok(keys.authenticate(showing({ "X-API-Key": key }), "key"));
+    const written = async () => (await store.apiKeys.all())[0]!.lastUsedAtMs;
+    use();
     const firstMs = clock.wallMs();
-    await until("its first use to be written", async () => (await written()) === firstMs);
-    clock.advance(59_000);
-    await use();
-    assert.equal(keys.list()[0]!.lastUsedAtMs, firstMs + 59_000, "what is told is exact");
-    await store.meta.get("x"); // whatever was to be written before this has been
+    assert.equal(await written(), firstMs, "its first use was asked to be written before this was asked");
+    clock.advance(59_999);
+    use();
+    assert.equal(keys.list()[0]!.lastUsedAtMs, firstMs + 59_999, "what is told is exact");
     assert.equal(await written(), firstMs, "what is stored is at most a minute old");
-    clock.advance(2_000);
-    await use();
-    await until("a later use to be written", async () => (await written()) === firstMs + 61_000);
+    clock.advance(1);
+    use();
+    assert.equal(await written(), firstMs + 60_000);
 
     const reloaded = await ApiKeys.load(store, clock);
-    assert.deepEqual(reloaded.list(), [{ ...stored, lastUsedAtMs: firstMs + 61_000 }]);
+    assert.deepEqual(reloaded.list(), [{ ...stored, lastUsedAtMs: firstMs + 60_000 }]);
     assert.deepEqual(reloaded.authenticate(showing({ "X-API-Key": key }), "key"), { keyId: stored.id });
   });
 
-  it("works while the store can't write", async (t) => {
-    const { keys } = await startApi(t);
-    const { key, stored } = await keys.create("Undeterred");
-    const broken = {
-      all: async () => [stored],
-      used: async () => {
-        throw new Error("the disk is full");
-      },
-    };
-    const survivor = await ApiKeys.load({ apiKeys: broken as never }, new ManualClock());
-    assert.deepEqual(survivor.authenticate(showing({ "X-API-Key": key }), "key"), { keyId: stored.id });
+  it("works while the database doesn't", async (t) => {
+    const { client, gateway, databasePath } = await startApi(t);
+    const { key, stored } = await gateway.keys.create("Undeterred");
+    const other = new Database(databasePath);
+    t.after(() => other.close());
+    other.exec("ALTER TABLE api_keys RENAME TO away");
+    const keys = client.as({ "X-API-Key": key });
+    assert.equal((await keys.get(COUNT)).status, 200);
+    await assert.rejects(gateway.keys.archive(stored.id), /no such table/);
+    assert.equal((await keys.get(COUNT)).status, 200, "what could not be archived still counts");
+    other.exec("ALTER TABLE away RENAME TO api_keys");
+    await gateway.keys.archive(stored.id);
+    assert.equal((await keys.get(COUNT)).status, 401);
   });
 });
 
 describe("the first key", () => {
   it("is made where there is none, once", async (t) => {
-    const { client, keys, store } = await startApi(t, { environmentKey: undefined });
+    const { client, gateway, store } = await startApi(t, { env: { LINECARD_API_KEY: "" } });
+    const { keys } = gateway;
     assert.equal((await client.get(COUNT)).status, 401, "without any key nobody gets in");
     const first = await keys.makeFirst();
     assert.equal((await client.as({ "X-API-Key": first!.key }).get(COUNT)).status, 200);
@@ -207,8 +201,8 @@ describe("the first key", () => {
   });
 
   it("is not made where the environment has one", async (t) => {
-    const { keys, store } = await startApi(t);
-    assert.equal(await keys.makeFirst(), undefined);
+    const { gateway, store } = await startApi(t);
+    assert.equal(await gateway.keys.makeFirst(), undefined);
     assert.deepEqual(await store.apiKeys.all(), []);
   });
 });
@@ -219,27 +213,34 @@ describe("the metrics' token", () => {
     { Authorization: `Bearer ${token}` },
     { "X-Dograh-Devops-Secret": token },
   ];
-  const scrape = (keys: ApiKeys, headers: Record<string, string>) =>
-    keys.authenticate(showing(headers), "metrics") !== undefined;
+  const PLACES = [
+    "/metrics",
+    "/openapi.json",
+    "/api/v1/health/active-calls",
+    "/api/v1/health/autoscale-metric",
+  ];
 
-  it("opens the metrics beside any API key, and nothing else", async (t) => {
-    const metrics = { token: METRICS_TOKEN, isOpen: false };
-    const { client, keys } = await startApi(t, { metrics, operations: [SCRAPE] });
-    const { key } = await keys.create("Any");
-    for (const headers of headersOf(METRICS_TOKEN)) {
-      assert.ok(scrape(keys, headers), JSON.stringify(headers));
+  it("opens the metrics, health and the description beside any API key, and nothing else", async (t) => {
+    const env = { PUBLIC_BASE_URL: "https://gw.example.com", HOST: "127.0.0.1", METRICS_TOKEN };
+    const { client, gateway } = await startApi(t, { env });
+    const { key } = await gateway.keys.create("Any");
+    const admitted = [
+      ...headersOf(METRICS_TOKEN),
+      { "X-API-Key": key },
+      { Authorization: `Bearer ${API_KEY}` },
+    ];
+    const refused = [{}, ...headersOf(`${METRICS_TOKEN}x`), ...headersOf("")];
+    for (const path of PLACES) {
+      for (const headers of admitted) assert.equal((await client.as(headers).get(path)).status, 200, path);
+      for (const headers of refused) assert.equal((await client.as(headers).get(path)).status, 401, path);
+    }
+    for (const headers of headersOf(METRICS_TOKEN))
       assert.equal((await client.as(headers).get(COUNT)).status, 401);
-    }
-    assert.ok(scrape(keys, { "X-API-Key": key }) && scrape(keys, { Authorization: `Bearer ${API_KEY}` }));
-    for (const headers of [{}, ...headersOf(`${METRICS_TOKEN}x`), ...headersOf("")]) {
-      assert.ok(!scrape(keys, headers), JSON.stringify(headers));
-      assert.equal((await client.as(headers).get("/scrape")).status, 401);
-    }
   });
 
   it("is not asked for where only this machine can reach us; API keys are", async (t) => {
-    const { client, keys } = await startApi(t, { metrics: { token: METRICS_TOKEN, isOpen: true } });
-    assert.ok(scrape(keys, {}));
+    const { client } = await startApi(t, { env: { METRICS_TOKEN } });
+    for (const path of PLACES) assert.equal((await client.as({}).get(path)).status, 200, path);
     assert.equal((await client.as({}).get(COUNT)).status, 401);
   });
 });

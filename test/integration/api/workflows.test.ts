@@ -8,13 +8,17 @@ import { startApi } from "./rig.ts";
 const CREATE = "/api/v1/workflow/create/definition";
 const FETCH = "/api/v1/workflow/fetch";
 const COUNT = "/api/v1/workflow/count";
+/** Workflows that every story has. */
+const STORYS = 2;
 const place = (id: number, act = "") => `/api/v1/workflow/${id}${act}`;
 const echo = (rateHz: number) => ({ agent: { type: "echo", rate_hz: rateHz } });
 
 describe("a workflow", () => {
   it("is made, listed, fetched and counted", async (t) => {
-    const { client, directory } = await startApi(t);
-    assert.deepEqual((await client.get(COUNT)).body, { total: 0, active: 0, archived: 0 });
+    const { client, gateway } = await startApi(t);
+    const { directory } = gateway;
+    const counted = (await client.get(COUNT)).body;
+    assert.deepEqual(counted, { total: STORYS, active: STORYS, archived: 0 });
     const sent = { name: " Reception ", workflow_definition: { agent: { type: "echo" }, nodes: [] } };
     assertContractRequest("POST", CREATE, sent);
     const { body: made } = await client.post(CREATE, sent);
@@ -31,16 +35,16 @@ describe("a workflow", () => {
 
     assert.deepEqual((await client.get(`${FETCH}/${made.id}`)).body, made);
     const { workflow_uuid, name, id, created_at } = made;
-    assert.deepEqual((await client.get(FETCH)).body, [
-      { id, name, status, created_at, total_runs, workflow_uuid },
-    ]);
-    assert.deepEqual((await client.get(COUNT)).body, { total: 1, active: 1, archived: 0 });
+    const listed = { id, name, status, created_at, total_runs, workflow_uuid };
+    assert.deepEqual((await client.get(FETCH)).body.at(-1), listed);
+    assert.deepEqual((await client.get(COUNT)).body, { total: STORYS + 1, active: STORYS + 1, archived: 0 });
     assert.ok("agent" in directory.answererOf(id), "it takes calls at once");
     assert.equal(directory.workflowOf(workflow_uuid)?.id, id);
   });
 
   it("gets a new version with every update, of which the next call sees the newest", async (t) => {
-    const { client, directory } = await startApi(t);
+    const { client, gateway } = await startApi(t);
+    const { directory } = gateway;
     const other = (await client.post(CREATE, { name: "Other", workflow_definition: echo(8_000) })).body;
     const first = (await client.post(CREATE, { name: "One", workflow_definition: echo(8_000) })).body;
     const steps = [
@@ -86,7 +90,8 @@ describe("a workflow", () => {
   });
 
   it("loses no update of many at a time, whatever each changes", async (t) => {
-    const { client, directory } = await startApi(t);
+    const { client, gateway } = await startApi(t);
+    const { directory } = gateway;
     const { id } = (await client.post(CREATE, { name: "Busy", workflow_definition: echo(8_000) })).body;
     const rates = [8_000, 16_000, 24_000, 48_000];
     const changes = Array.from({ length: 40 }, (_, n) => {
@@ -115,22 +120,23 @@ describe("a workflow", () => {
   });
 
   it("that is archived takes no calls until it is active again", async (t) => {
-    const { client, directory } = await startApi(t);
+    const { client, gateway } = await startApi(t);
+    const { directory } = gateway;
     const ids = [];
     for (const name of ["A", "B", "C"])
       ids.push((await client.post(CREATE, { name, workflow_definition: echo(8_000) })).body.id);
     const archived = (await client.put(place(ids[1]!, "/status"), { status: "archived" })).body;
     assert.deepEqual([archived.status, archived.version_number], ["archived", 1], "a status is no version");
     assert.deepEqual(directory.answererOf(ids[1]!), { refusal: "workflow_archived" });
-    assert.deepEqual((await client.get(COUNT)).body, { total: 3, active: 2, archived: 1 });
+    assert.deepEqual((await client.get(COUNT)).body, { total: STORYS + 3, active: STORYS + 2, archived: 1 });
     const listed = async (query: string) =>
-      (await client.get(FETCH + query)).body.map(({ name }: { name: string }) => name).join("");
-    assert.equal(await listed(""), "ABC");
-    assert.equal(await listed("?status="), "ABC");
-    assert.equal(await listed("?status=active"), "AC");
+      (await client.get(FETCH + query)).body.map(({ name }: { name: string }) => name.slice(-1)).join("");
+    assert.equal(await listed(""), "12ABC");
+    assert.equal(await listed("?status="), "12ABC");
+    assert.equal(await listed("?status=active"), "12AC");
     assert.equal(await listed("?status=archived"), "B");
-    assert.equal(await listed("?status=active,archived"), "ABC");
-    assert.equal(await listed("?status=active%2C%20archived"), "ABC");
+    assert.equal(await listed("?status=active,archived"), "12ABC");
+    assert.equal(await listed("?status=active%2C%20archived"), "12ABC");
     assertBlames(await client.get(`${FETCH}?status=active,gone`), "query.status.1");
 
     await client.put(place(ids[1]!), { workflow_definition: echo(16_000) });
@@ -146,10 +152,10 @@ describe("a workflow", () => {
   it("that nobody made is not found", async (t) => {
     const { client } = await startApi(t);
     const answers = [
-      await client.get(`${FETCH}/7`),
-      await client.put(place(7), { name: "Any" }),
-      await client.put(place(7, "/status"), { status: "archived" }),
-      await client.post(place(7, "/validate")),
+      await client.get(`${FETCH}/77`),
+      await client.put(place(77), { name: "Any" }),
+      await client.put(place(77, "/status"), { status: "archived" }),
+      await client.post(place(77, "/validate")),
     ];
     for (const { status, body } of answers)
       assert.deepEqual([status, body], [404, { detail: "Workflow not found" }]);
@@ -186,7 +192,7 @@ describe("a workflow", () => {
     );
     for (const text of ["", "{", "[]", "null", '{"name": "Any", "workflow_definition": }'])
       assert.equal((await make(text)).status, 422, text);
-    assert.equal((await client.get(COUNT)).body.total, 0);
+    assert.equal((await client.get(COUNT)).body.total, STORYS);
   });
 
   it("keeps its version when an update is refused", async (t) => {
