@@ -1,6 +1,15 @@
 // The key that secrets are sealed with: the environment's, or a file beside the database that is made at first start.
 import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { GatewayError } from "../domain/errors.ts";
 
@@ -46,15 +55,29 @@ function readKey(file: string): KeyObject {
   throw new GatewayError("SETTINGS_INVALID", `${file} does not hold a key of ${KEY_BYTES} bytes in base64`);
 }
 
-/** Mode 0600, exclusively: a key that is there is never written over. */
+/**
+ * Mode 0600, exclusively: a key that is there is never written over. It is on disk when this returns, and so before
+ * anything that it seals.
+ */
 export function writeKey(file: string, bytes: Buffer): KeyObject {
   try {
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, `${bytes.toString("base64")}\n`, { mode: 0o600, flag: "wx" });
+    writeFileSync(file, `${bytes.toString("base64")}\n`, { mode: 0o600, flag: "wx", flush: true });
+    flushFolder(dirname(file));
     return createSecretKey(bytes);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const remedy = "set DATABASE_PATH to a file in a folder that can be written";
     throw new GatewayError("SETTINGS_INVALID", `${file} can't be made (${code}): ${remedy}`, { cause });
+  }
+}
+
+/** A file's name outlives a power cut once its folder has been written. */
+export function flushFolder(folder: string): void {
+  const handle = openSync(folder, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }

@@ -1,6 +1,6 @@
 // Opens the database file: alone, of the right version, whole, and under its own key; or says in a sentence why
 // not, and leaves the file as it was. Knows no feature's tables.
-import { closeSync, existsSync, mkdirSync, openSync, realpathSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { GatewayError } from "../domain/errors.ts";
@@ -27,17 +27,20 @@ export interface OpenDatabase {
  * Opens or makes the database, brings it up to this program's version, and proves that `vault` opens it.
  * Throws GatewayError DATABASE_IN_USE or DATABASE_UNUSABLE.
  */
-export function openDatabase(path: string, vault: Vault): OpenDatabase {
+export function openDatabase(
+  path: string,
+  vault: Vault,
+  migrations: readonly string[] = MIGRATIONS,
+): OpenDatabase {
   const lock = lockDatabase(path);
   let db: Db | undefined;
   try {
+    inspect(path, vault, migrations.length);
     db = openFile(path);
-    examine(db, path);
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = FULL"); // a call record that was written outlives a power cut
     db.pragma("foreign_keys = ON");
-    migrate(db, vault);
-    checkKey(db, path, vault);
+    migrate(db, vault, migrations);
   } catch (error) {
     db?.close();
     lock.close();
@@ -62,6 +65,7 @@ export function lockDatabase(path: string): { close(): void } {
   let lock: Db | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true });
+    closeSync(openSync(`${real}.lock`, "a", 0o600));
     lock = new Database(`${real}.lock`, { timeout: 0 });
     lock.pragma("journal_mode = MEMORY");
     lock.pragma("locking_mode = EXCLUSIVE");
@@ -85,35 +89,59 @@ function openFile(path: string): Db {
   return new Database(path, { timeout: BUSY_MS });
 }
 
-/** Looks before anything is written. */
-function examine(db: Db, path: string): void {
-  const version = db.pragma("user_version", { simple: true }) as number;
+/** Looks before anything is written: what is refused stays as it is, to the byte. */
+function inspect(path: string, vault: Vault, newest: number): void {
+  if (!existsSync(path) || !statSync(path).isFile()) return;
+  const look = (readonly: boolean) => {
+    const db = new Database(path, { timeout: BUSY_MS, readonly });
+    try {
+      examine(db, path, newest);
+      if (versionOf(db) > 0) checkKey(db, path, vault);
+    } finally {
+      db.close();
+    }
+  };
+  try {
+    look(true);
+  } catch (error) {
+    // What a crash left half done can't be undone without writing.
+    if (!/^SQLITE_(READONLY|CANTOPEN)/.test((error as { code?: string }).code ?? "")) throw error;
+    look(false);
+  }
+}
+
+function examine(db: Db, path: string, newest: number): void {
+  const version = versionOf(db);
   const owner = db.pragma("application_id", { simple: true }) as number;
   const tables = db.prepare("SELECT count(*) FROM sqlite_schema").pluck().get() as number;
   const refuse = (what: string): never => {
     throw new GatewayError("DATABASE_UNUSABLE", `${path} ${what}; it was left as it is`);
   };
   if (tables > 0 && owner !== APPLICATION_ID) refuse("is not a database of Linecard's");
-  if (version > MIGRATIONS.length) {
-    refuse(
-      `was written by a newer Linecard (its version is ${version}, this one knows ${MIGRATIONS.length})`,
-    );
+  if (version > newest) {
+    refuse(`was written by a newer Linecard (its version is ${version}, this one knows ${newest})`);
   }
   const health = db.pragma("quick_check(1)", { simple: true });
   if (health !== "ok") refuse("is damaged: put a backup in its place, or set DATABASE_PATH to another file");
 }
 
-function migrate(db: Db, vault: Vault): void {
-  const version = db.pragma("user_version", { simple: true }) as number;
-  if (version === MIGRATIONS.length) return;
+function versionOf(db: Db): number {
+  return db.pragma("user_version", { simple: true }) as number;
+}
+
+/** All or nothing. */
+function migrate(db: Db, vault: Vault, migrations: readonly string[]): void {
+  const version = versionOf(db);
+  if (version === migrations.length) return;
   db.transaction(() => {
-    for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
+    for (const migration of migrations.slice(version)) db.exec(migration);
     if (version === 0) {
       db.pragma(`application_id = ${APPLICATION_ID}`);
       writeKeyCheck(db, vault);
     }
-    db.pragma(`user_version = ${MIGRATIONS.length}`);
+    db.pragma(`user_version = ${migrations.length}`);
   }).exclusive();
+  db.pragma("wal_checkpoint(TRUNCATE)");
 }
 
 /** What tells this key from any other, before a secret is looked for. */
@@ -143,11 +171,16 @@ function unusable(path: string, cause: unknown): GatewayError {
   const { code = "", message } = cause as { code?: string; message: string };
   const remedies: readonly (readonly [pattern: RegExp, words: string])[] = [
     [
-      /^SQLITE_(CORRUPT|NOTADB)/,
-      "is damaged: put a backup in its place, or set DATABASE_PATH to another file",
+      /^SQLITE_CORRUPT/,
+      "is damaged: put a backup in its place, or set DATABASE_PATH to another file; it was left as it is",
     ],
     [
-      /^SQLITE_(CANTOPEN|READONLY|PERM)|^E(ACCES|NOTDIR|EXIST|ROFS|PERM)/,
+      /^SQLITE_NOTADB/,
+      "is damaged, or no database at all: put a backup in its place, or set DATABASE_PATH to another file; it was left as it is",
+    ],
+    [/^SQLITE_(BUSY|LOCKED)/, "is held by another program: end what reads or writes it, and start again"],
+    [
+      /^SQLITE_(CANTOPEN|READONLY|PERM)|^E(ACCES|NOTDIR|ISDIR|EXIST|ROFS|PERM)/,
       "can't be made or written: set DATABASE_PATH to a file in a folder that can be",
     ],
     [/^SQLITE_FULL|^ENOSPC/, "can't be written: the disk is full"],

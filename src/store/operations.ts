@@ -1,6 +1,7 @@
 // Every operation of the store, by feature. They run in the store's thread, one after the other; the front thread
 // sees them as promises (store.ts).
 
+import { idempotencyStore } from "../calls/idempotency.store.ts";
 import { recordStore } from "../calls/records.store.ts";
 import { runStore } from "../calls/runs.store.ts";
 import { configurationStore } from "../numbers/configurations.store.ts";
@@ -22,6 +23,7 @@ export function prepareOperations(db: Db, vault: Vault) {
     configurations: configurationStore(db, vault),
     numbers: numberStore(db),
     records: recordStore(db),
+    idempotency: idempotencyStore(db),
     runs: runStore(db),
   };
 }

@@ -45,34 +45,8 @@ const ORDERS_MAX = 10_000;
  * `key` has 32 bytes and opens the secrets in it.
  */
 export async function openStore(path: string, key: KeyObject): Promise<Store> {
-  const birth: StoreBirth = { path, key };
-  const pool = new Piscina({
-    filename: WORKER_FILE,
-    minThreads: 1,
-    maxThreads: 1,
-    concurrentTasksPerWorker: 1,
-    maxQueue: ORDERS_MAX,
-    atomics: "disabled",
-    workerData: birth,
-    env: {},
-    // As for the media workers: Node 22 must not load them by `require`.
-    execArgv: ["--no-experimental-require-module"],
-  });
-  /** What ended the store's thread last; the order that was under way is told that it is gone. */
-  let died: Error | undefined;
-  pool.on("error", (error: Error) => {
-    died = error;
-  });
-  let pending = 0;
-
-  async function ask(order: StoreOrder): Promise<unknown> {
-    pending++;
-    try {
-      return readAnswer((await pool.run(order).catch(lost)) as StoreAnswer);
-    } finally {
-      pending--;
-    }
-  }
+  const thread = new StoreThread({ path, key });
+  const ask = (order: StoreOrder) => thread.ask(order);
 
   const feature = (of: string) =>
     new Proxy(
@@ -88,8 +62,8 @@ export async function openStore(path: string, key: KeyObject): Promise<Store> {
   const store = new Proxy({} as Store, {
     get(_, name: string) {
       if (name === "then") return undefined; // awaited, it is no promise
-      if (name === "pending") return pending;
-      if (name === "close") return () => ask("close").then(() => pool.destroy());
+      if (name === "pending") return thread.pending;
+      if (name === "close") return () => thread.close();
       if (!features.has(name)) features.set(name, feature(name));
       return features.get(name);
     },
@@ -98,14 +72,83 @@ export async function openStore(path: string, key: KeyObject): Promise<Store> {
   try {
     await store.meta.get("opened"); // opens it
   } catch (error) {
-    await pool.destroy();
-    throw died ?? error; // a thread that dies at its start has a bug
+    await thread.destroy();
+    throw thread.died ?? error; // a thread that dies at its start has a bug
   }
   return store;
 }
 
-function lost(cause: unknown): StoreAnswer {
-  void cause;
+/** The thread and its queue. One that dies is replaced; the order that was under way is told that it is gone. */
+class StoreThread {
+  readonly #birth: StoreBirth;
+  #pool: Piscina | undefined;
+  #isClosing = false;
+  #pending = 0;
+  /** What ended the thread last, where that was an error. */
+  died: Error | undefined;
+
+  constructor(birth: StoreBirth) {
+    this.#birth = birth;
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  async ask(order: StoreOrder): Promise<unknown> {
+    this.#pending++;
+    try {
+      this.#pool ??= this.#build();
+      return readAnswer((await this.#pool.run(order).catch(lost)) as StoreAnswer);
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true; // before it: a second pool would be nobody's
+    try {
+      if (this.#pool !== undefined) await this.ask("close");
+    } finally {
+      await this.destroy();
+    }
+  }
+
+  async destroy(): Promise<void> {
+    this.#isClosing = true;
+    await this.#pool?.destroy();
+  }
+
+  #build(): Piscina {
+    const pool = new Piscina({
+      filename: WORKER_FILE,
+      minThreads: 1,
+      maxThreads: 1,
+      concurrentTasksPerWorker: 1,
+      maxQueue: ORDERS_MAX,
+      atomics: "disabled",
+      workerData: this.#birth,
+      env: {},
+      // As for the media workers: Node 22 must not load them by `require`.
+      execArgv: ["--no-experimental-require-module"],
+    });
+    pool.on("error", (error: Error) => {
+      this.died = error;
+    });
+    // A replacement that dies while it starts is not replaced: then orders that wait are told, and the next one has
+    // a new pool made.
+    pool.on("workerDestroy", () => {
+      process.nextTick(() => {
+        if (this.#isClosing || pool.threads.length > 0 || this.#pool !== pool) return;
+        this.#pool = undefined;
+        void pool.destroy();
+      });
+    });
+    return pool;
+  }
+}
+
+function lost(): StoreAnswer {
   return {
     failed: { code: "STORE_UNAVAILABLE", message: "the database's thread is gone or has too much to do" },
   };

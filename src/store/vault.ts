@@ -13,7 +13,7 @@ const HEAD_BYTES = 1 + MARK_BYTES + NONCE_BYTES + TAG_BYTES;
 /** A sealed secret that was changed, moved to another row or column, or sealed with another key. */
 export class SealBroken extends Error {
   constructor(place: string, cause?: unknown) {
-    super(`the secret in ${place} can't be opened with this key`, { cause });
+    super(`the secret in ${place} can't be opened`, { cause });
     this.name = "SealBroken";
   }
 }

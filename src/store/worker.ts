@@ -4,7 +4,7 @@ import { GatewayError } from "../domain/errors.ts";
 import { openDatabase } from "./open.ts";
 import { type Operations, prepareOperations } from "./operations.ts";
 import type { StoreAnswer, StoreBirth, StoreOrder } from "./store.ts";
-import { Vault } from "./vault.ts";
+import { SealBroken, Vault } from "./vault.ts";
 
 const { path, key } = workerData as StoreBirth;
 
@@ -37,6 +37,12 @@ export default function run(order: StoreOrder): StoreAnswer {
 
 function failureOf(error: unknown): StoreAnswer {
   if (error instanceof GatewayError) return { failed: { code: error.code, message: error.message } };
+  if (error instanceof SealBroken) {
+    const remedy = "put a backup in the database's place";
+    return {
+      failed: { code: "DATABASE_UNUSABLE", message: `${path} is damaged, ${error.message}: ${remedy}` },
+    };
+  }
   const { code, message, stack } = error as { code?: string; message: string; stack?: string };
   if (code !== undefined && /^SQLITE_(FULL|BUSY|LOCKED|IOERR|READONLY|CORRUPT|NOMEM|CANTOPEN)/.test(code)) {
     return { failed: { code: "STORE_UNAVAILABLE", message: `the database can't be used now (${code})` } };
