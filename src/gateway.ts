@@ -2,6 +2,7 @@
 // environment; tests run their own.
 import type { Logger } from "pino";
 import type { CallLog } from "./calls/callLog.ts";
+import type { Dialer } from "./calls/dialer.ts";
 import { MEDIA_GAP_MS, PONG_MS } from "./calls/liveCall.ts";
 import { LiveCalls } from "./calls/liveCalls.ts";
 import { type CallObserver, WEBHOOK_ANSWERS } from "./calls/observer.ts";
@@ -11,6 +12,7 @@ import { apiOperations } from "./composition/api.ts";
 import { emptied, reached } from "./composition/draining.ts";
 import { loadCallLog, loadDirectory } from "./composition/loading.ts";
 import { observeCallLog, observeCalls } from "./composition/observer.ts";
+import { outbound } from "./composition/outbound.ts";
 import { pageRoutes } from "./console/page.ts";
 import type { Clock } from "./domain/clock.ts";
 import { createFront, type Front } from "./front/server.ts";
@@ -19,11 +21,13 @@ import { type Operation, routesOf } from "./http/operation.ts";
 import { createRouter } from "./http/router.ts";
 import { loadAgentReaders } from "./media/agents/readers.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { accessBy } from "./numbers/access.ts";
 import type { Directory } from "./numbers/directory.ts";
 import { ApiKeys } from "./organization/apiKeys.ts";
 import { MediaPool } from "./pool/mediaPool.ts";
 import { listeningOn, type Settings } from "./settings.ts";
 import type { Store } from "./store/store.ts";
+import { loadTwilioRest } from "./twilio/rest.ts";
 
 /** Bytes of a request's body, and of one stream message: Twilio's are under 4 KB and under 400 B. */
 const BODY_BYTES = 64 * 1_024;
@@ -48,12 +52,17 @@ export interface GatewayParts {
   readonly agentModules?: readonly string[];
   /** How long a stream may be silent, and a ping unanswered. */
   readonly silence?: { readonly mediaGapMs: number; readonly pongMs: number };
+  /** Calls placed a second at each Twilio account; 1 is what Twilio gives an account. */
+  readonly callsPerS?: number;
+  /** How long one try of a request to Twilio may take. */
+  readonly twilioTimeoutMs?: number;
 }
 
 export interface Gateway {
   /** With the port and base it really has. */
   readonly settings: Settings;
   readonly calls: LiveCalls;
+  readonly dialer: Dialer;
   readonly records: CallLog;
   readonly directory: Directory;
   readonly keys: ApiKeys;
@@ -103,6 +112,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   });
 
   const publicBase = () => settings.publicBase.href;
+  const { callsPerS, twilioTimeoutMs } = parts;
+  const rest = await loadTwilioRest({ clock, random: Math.random, timeoutMs: twilioTimeoutMs });
+  const access = accessBy({ apiBaseUrl: settings.twilioApiBaseUrl, demoApiBaseUrl: undefined });
+  const placing = outbound({
+    ...{ store, clock, directory, records, calls, rest, access, observer, settings, publicBase },
+    ...(callsPerS !== undefined && { callsPerS }),
+  });
+  const { dialer } = placing;
+  const open = await store.records.current(0);
   const operations = apiOperations({
     store,
     clock,
@@ -113,9 +131,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     metrics,
     agentTypes,
     publicBase,
+    more: placing.operations,
   });
   const routes: Route[] = [
-    ...twilioRoutes({ calls, records, directory, observer, clock, publicBase }),
+    ...twilioRoutes({ calls, dialer, records, directory, observer, clock, publicBase }),
     ...routesOf(operations, keys.authenticate),
     ...healthRoutes(calls, pool),
     ...pageRoutes({
@@ -164,9 +183,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 
   let closing: Promise<void> | undefined;
   const close = () => {
+    placing.stop();
     calls.cut();
     front.close();
     stopSampling();
+    rest.close();
     closing ??= pool
       .close()
       .then(() => records.committed().catch(() => {})) // told when it failed
@@ -180,6 +201,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   try {
     const { port } = await front.listen(settings.host, settings.port);
     settings = listeningOn(settings, port);
+    placing.start(open);
   } catch (error) {
     await close();
     throw error;
@@ -190,6 +212,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       return settings;
     },
     calls,
+    dialer,
     records,
     directory,
     keys,
@@ -199,7 +222,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     metrics,
     close,
     async drain(timeoutMs) {
-      const cut = await emptied(calls, clock, timeoutMs);
+      const [cut] = await Promise.all([emptied(calls, clock, timeoutMs), dialer.drain()]);
       await reached(clock, farewellsUntilMs);
       await close();
       return cut;

@@ -9,6 +9,7 @@ import {
 } from "../domain/endings.ts";
 import { apologizeAndHangUp, hangUp, reject } from "../twilio/twiml.ts";
 import type { WebhookAnswer } from "./observer.ts";
+import type { CallDirection } from "./records.ts";
 
 const APOLOGY = "We are sorry, something went wrong with this call. Please try again later.";
 const APOLOGIZE = apologizeAndHangUp(APOLOGY);
@@ -19,8 +20,8 @@ export interface TwimlAnswer {
 }
 
 /** The one answer that belongs to an outcome: asked twice, it is the same bytes twice. */
-export function answerAfter(outcome: Outcome): TwimlAnswer {
-  if (isOneOf(REFUSALS, outcome)) return refuse(outcome);
+export function answerAfter(outcome: Outcome, direction: CallDirection = "inbound"): TwimlAnswer {
+  if (isOneOf(REFUSALS, outcome)) return direction === "inbound" ? refuse(outcome) : refuseAnswered();
   // Whoever was dialled and never talked is owed no words, should Twilio ask all the same.
   return sayGoodbye(isOneOf(DIAL_ENDINGS, outcome) ? "hang_up" : farewellOf(outcome));
 }
@@ -36,6 +37,14 @@ export function refuse(refusal: Refusal): TwimlAnswer {
     default:
       return { twiml: reject(), answer: "reject" };
   }
+}
+
+/**
+ * A call that was placed is answered before its TwiML is asked for: it can't be rejected any more, and whoever picked
+ * up is owed a word.
+ */
+export function refuseAnswered(): TwimlAnswer {
+  return sayGoodbye("apologize");
 }
 
 export function sayGoodbye(farewell: Farewell): TwimlAnswer {

@@ -19,7 +19,8 @@ export type WebhookAnswer = (typeof WEBHOOK_ANSWERS)[number];
 
 /** What stands in a log line of a call: enough to find it, nothing of who it is. */
 export interface CallLabel {
-  readonly callSid: CallSid;
+  /** Undefined for a call that Twilio never had. */
+  readonly callSid: CallSid | undefined;
   readonly run: RunId;
 }
 

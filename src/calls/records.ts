@@ -108,6 +108,15 @@ export type CallProgress = Partial<
     CallRecord,
     | "state"
     | "callSid"
+    // A run that was made to be dialled later gets these when it is.
+    | "accountSid"
+    | "configurationId"
+    | "numberId"
+    | "from"
+    | "to"
+    | "workflowVersion"
+    | "definitionId"
+    | "initialContext"
     | "submittedAtMs"
     | "ringingAtMs"
     | "answeredAtMs"

@@ -31,6 +31,8 @@ export interface ApiParts {
   readonly metrics: Metrics;
   readonly agentTypes: AgentReaders;
   readonly publicBase: () => string;
+  /** Those that need more than this file knows of. */
+  readonly more: readonly Operation[];
 }
 
 export function apiOperations(parts: ApiParts): readonly Operation[] {
@@ -38,6 +40,7 @@ export function apiOperations(parts: ApiParts): readonly Operation[] {
   const operations = [
     ...workflowOperations(parts),
     ...runOperations(parts),
+    ...parts.more,
     ...preferencesOperations(parts),
     ...apiKeyOperations(keys),
     ...healthOperations({

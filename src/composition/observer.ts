@@ -2,6 +2,7 @@
 // whole number, and what strangers can cause at will is written seldom and counted always.
 import type { Logger } from "pino";
 import type { CallLogObserver } from "../calls/callLog.ts";
+import type { DialObserver } from "../calls/dialObserver.ts";
 import type { CallObserver } from "../calls/observer.ts";
 import type { Clock } from "../domain/clock.ts";
 import { REFUSALS } from "../domain/endings.ts";
@@ -18,7 +19,7 @@ export function observeCalls(
   log: Logger,
   clock: Clock,
   onAnsweredCallEnded: () => void,
-): CallObserver & MediaPoolObserver {
+): CallObserver & DialObserver & MediaPoolObserver {
   const saidMs = new Map<string, number>();
   // Strangers can cause these at will; the metrics count every one.
   const seldom = (what: string, say: () => void) => {
@@ -36,6 +37,15 @@ export function observeCalls(
       const facts = { callSid, run, direction, outcome, talkedMs: Math.round(talkedMs) };
       if (error === undefined) log.info(facts, "call ended");
       else log.error({ ...facts, error }, "call ended by an error");
+    },
+    submitted(run, result) {
+      metrics.submitted(result);
+      const isWell = result === "placed" || result === "found_placed";
+      log[isWell ? "info" : "warn"]({ run, result }, "Twilio was asked for a call");
+    },
+    restFailed(request, kind) {
+      metrics.restFailed(request, kind);
+      seldom(`rest ${request} ${kind}`, () => log.warn({ request, kind }, "a request to Twilio failed"));
     },
     replaced({ callSid, run }) {
       metrics.callReplaced();

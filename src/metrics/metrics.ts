@@ -73,6 +73,8 @@ export class Metrics {
   readonly #faults: Counter<"where">;
   readonly #loopDelay: Histogram;
   readonly #connectionsRefused: Counter;
+  readonly #submissions: Counter<"result">;
+  readonly #restErrors: Counter<"request" | "kind">;
   readonly #loopLag = new LoopLag(LOOP_SAMPLES);
   #socketDrops = 0;
 
@@ -92,6 +94,13 @@ export class Metrics {
     this.#deaths = counter("worker_deaths_total", "Media workers that died or were killed.", ["why"]);
     this.#replaced = counter("calls_replaced_total", "Calls that went on in another worker after a death.");
     this.#faults = counter("faults_total", "Faults of ours that were contained.", ["where"]);
+    this.#submissions = counter("outbound_submissions_total", "What came of asking Twilio for calls.", [
+      "result",
+    ]);
+    this.#restErrors = counter("twilio_api_errors_total", "Requests to Twilio's REST API that failed.", [
+      "request",
+      "kind",
+    ]);
     this.#connectionsRefused = counter("connections_refused_total", "Connections closed at the limit.");
     const histogram = (name: string, help: string, buckets: number[]) =>
       new Histogram({ name: `linecard_${name}`, help, buckets, registers });
@@ -208,6 +217,16 @@ export class Metrics {
   /** A media socket did not take a frame: its reader is slow. */
   socketDropped(): void {
     this.#socketDrops++;
+  }
+
+  /** Twilio was asked for a call, or found to have one. */
+  submitted(result: string): void {
+    this.#submissions.inc({ result });
+  }
+
+  /** A request to Twilio's REST API. */
+  restFailed(request: string, kind: string): void {
+    this.#restErrors.inc({ request, kind });
   }
 
   connectionRefused(): void {

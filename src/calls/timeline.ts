@@ -1,0 +1,33 @@
+// What a record's timeline tells that no field of it does, and the order in which it is to be read.
+import type { CallLogEvent, CallRecord } from "./records.ts";
+
+type Timeline = Pick<CallRecord, "events">;
+
+/** Stands in the `queued` line of a call that a trial account places. */
+export const TRIAL = "trial account";
+
+/** Whether it was placed by an account that Twilio had on trial. */
+export function wasTrial({ events }: Timeline): boolean {
+  return events.some(({ kind, detail }) => kind === "queued" && detail?.startsWith(TRIAL));
+}
+
+/** Whether the operator wants it over. */
+export function wasHangUpAsked({ events }: Timeline): boolean {
+  return events.some(({ kind }) => kind === "hang_up_asked");
+}
+
+/** Whether Twilio has said that the call is over, or that it has none. */
+export function isOverAtTwilio({ events }: Timeline): boolean {
+  return events.some(
+    ({ kind, detail = "" }) =>
+      kind === "call_status" && /^(completed|busy|failed|no-answer|canceled)\b/.test(detail),
+  );
+}
+
+/** As what happened came about, not as we were told: callbacks stand in Twilio's order, all else where it was. */
+export function inOrder(events: readonly CallLogEvent[]): readonly CallLogEvent[] {
+  const told = events
+    .filter(({ sequence }) => sequence !== undefined)
+    .sort((one, other) => one.sequence! - other.sequence!);
+  return events.map((event) => (event.sequence === undefined ? event : told.shift()!));
+}

@@ -1,0 +1,71 @@
+// Placing calls, put together: the line, what is asked once, and the operations that lead to it.
+import type { CallLog } from "../calls/callLog.ts";
+import { Dialer } from "../calls/dialer.ts";
+import type { DialObserver } from "../calls/dialObserver.ts";
+import { Idempotency } from "../calls/idempotency.ts";
+import type { LiveCalls } from "../calls/liveCalls.ts";
+import { liveOperations } from "../calls/liveOperations.ts";
+import type { CallObserver } from "../calls/observer.ts";
+import { outboundOperations } from "../calls/outboundOperations.ts";
+import type { CallRecord } from "../calls/records.ts";
+import { runUrls } from "../calls/twilioPaths.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { Operation } from "../http/operation.ts";
+import type { Configuration, Directory } from "../numbers/directory.ts";
+import type { Settings } from "../settings.ts";
+import type { Store } from "../store/store.ts";
+import type { TwilioAccess, TwilioRest } from "../twilio/rest.ts";
+
+export interface OutboundParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly directory: Directory;
+  readonly records: CallLog;
+  readonly calls: LiveCalls;
+  readonly rest: TwilioRest;
+  readonly access: (configuration: Configuration) => TwilioAccess;
+  readonly observer: CallObserver & DialObserver;
+  readonly settings: Settings;
+  /** With the port it really has. */
+  readonly publicBase: () => string;
+  /** Of each account; Twilio's default is 1. */
+  readonly callsPerS?: number;
+}
+
+export interface Outbound {
+  readonly dialer: Dialer;
+  readonly operations: readonly Operation[];
+  /**
+   * Goes on with what was not over when the gateway went away; `open` was read before any call could come. Once the
+   * front listens.
+   */
+  start(open: readonly CallRecord[]): void;
+  /** Stops all waiting and looking. */
+  stop(): void;
+}
+
+export function outbound(parts: OutboundParts): Outbound {
+  const { settings, publicBase, store, clock, callsPerS } = parts;
+  const { callsMax, dialPrefixes, voiceFallbackUrl } = settings;
+  const idempotency = new Idempotency(store.idempotency, clock);
+  const dialer = new Dialer({
+    ...parts,
+    urls: (run) => runUrls(publicBase(), run, voiceFallbackUrl),
+    ...(callsPerS !== undefined && { callsPerS }),
+  });
+  return {
+    dialer,
+    operations: [
+      ...outboundOperations({ ...parts, dialer, idempotency, callsMax, dialPrefixes }),
+      ...liveOperations({ ...parts, dialer }),
+    ],
+    start(open) {
+      idempotency.start();
+      dialer.start(open);
+    },
+    stop() {
+      idempotency.stop();
+      dialer.stop();
+    },
+  };
+}
