@@ -5,6 +5,8 @@ export interface ApiKey {
   /** Begins with SK. */
   readonly sid: string;
   readonly secret: string;
+  /** A standard key, the default, doesn't open the Account resource itself (20003); a main one does. */
+  readonly kind?: "standard" | "main";
 }
 
 /** How an account begins; everything has a default. */
@@ -163,10 +165,14 @@ export class TwinAccount {
     return this.numbers.find((owned) => owned.phoneNumber === phoneNumber);
   }
 
-  /** Whether these open the account: SID with the primary or secondary token, or an API key's pair. */
-  isOpenedBy(username: string, password: string): boolean {
-    if (username === this.accountSid) return password === this.authToken || password === this.secondaryToken;
-    return this.apiKeys.some(({ sid, secret }) => sid === username && secret === password);
+  /** What these open of the account: the SID with the primary or secondary token, or an API key's pair. */
+  openedBy(username: string, password: string): "everything" | "all but the account" | undefined {
+    if (username === this.accountSid) {
+      return password === this.authToken || password === this.secondaryToken ? "everything" : undefined;
+    }
+    const key = this.apiKeys.find(({ sid, secret }) => sid === username && secret === password);
+    if (key === undefined) return undefined;
+    return key.kind === "main" ? "everything" : "all but the account";
   }
 
   /** The secondary token takes the primary's place, and signs from now on. */

@@ -261,9 +261,12 @@ export class Exchange {
   }
 
   #switchboard(account: TwinAccount): Switchboard {
+    const addresses = () => this.#addresses;
     return {
       account,
-      addresses: this.#addresses,
+      get addresses() {
+        return addresses();
+      },
       ticker: this.#ticker,
       newSid: (prefix) => this.#newSid(prefix),
       firstTimestampMs: () => 60 + (this.#entropy(1)[0]! % 141),

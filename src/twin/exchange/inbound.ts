@@ -41,7 +41,7 @@ export class InboundCall implements LiveCall {
       callSid: sid,
       ticker: switchboard.ticker,
       faults,
-      requests: new Requests({ ...switchboard, spoil: () => undefined }, sid),
+      requests: new Requests(switchboard, sid, false),
       onRefused: (what) => this.leg.timeline.complain(15003, what),
     });
     const { accountSid } = account;

@@ -112,8 +112,7 @@ export class PlacedCall implements LiveCall {
       callSid: sid,
       ticker: switchboard.ticker,
       faults,
-      // Of its own: what a test spoils of the call's webhooks must not hit its callbacks.
-      requests: new Requests({ ...switchboard, spoil: () => undefined }, sid),
+      requests: new Requests(switchboard, sid, false),
       onRefused: (what) => this.leg.timeline.complain(15003, what),
     });
     this.concluded = this.leg.ended.then(({ status }) => this.#over(status));

@@ -50,6 +50,10 @@ async function serve(exchange: Exchange, request: IncomingMessage, response: Ser
   if (body === undefined) return;
   const target = request.url ?? "/";
   if (isControl(target)) {
+    if (!isLocal(request)) {
+      send(response, 403, { error: "only programs on this machine may ask this, by its loopback address" });
+      return;
+    }
     const { status, body: answer } = control(exchange, request.method ?? "", target, body);
     send(response, status, answer);
     return;
@@ -79,6 +83,11 @@ async function serve(exchange: Exchange, request: IncomingMessage, response: Ser
     log(answer!.status);
     send(response, answer!.status, answer!.body, answer!.headers);
   } else log(goWrong(fault, response));
+}
+
+/** Whether no page in a browser can have sent this: it would name its origin, or a host of its own. */
+function isLocal({ headers }: IncomingMessage): boolean {
+  return headers.origin === undefined && /^(?:127\.0\.0\.1|localhost)(?::\d+)?$/.test(headers.host ?? "");
 }
 
 /** The whole body; undefined when the client is gone or it is too large. */
@@ -157,12 +166,13 @@ function authenticated(
   const [scheme, text = ""] = (request.headers.authorization ?? "").split(" ");
   const [, username = "", password = ""] =
     /^([^:]*):(.*)$/s.exec(Buffer.from(text, "base64").toString("utf8")) ?? [];
-  const account = exchange.accounts.find((candidate) => candidate.isOpenedBy(username, password));
+  const account = exchange.accounts.find((candidate) => candidate.openedBy(username, password) !== undefined);
   if (scheme?.toLowerCase() !== "basic" || account === undefined) throw new RestError(20003);
-  const ofPath =
-    path.AccountSid ?? (name?.startsWith("Accounts.") ? path.Sid : undefined) ?? account.accountSid;
+  const isAboutAccount = name?.startsWith("Accounts.") ?? false;
+  const ofPath = path.AccountSid ?? (isAboutAccount ? path.Sid : undefined) ?? account.accountSid;
   if (ofPath !== account.accountSid) throw new RestError(20003);
-  if (account.status !== "active" && !name?.startsWith("Accounts.")) throw new RestError(20003);
+  if (isAboutAccount && account.openedBy(username, password) !== "everything") throw new RestError(20003);
+  if (account.status !== "active" && !isAboutAccount) throw new RestError(20003);
   return account;
 }
 

@@ -27,6 +27,29 @@ describe("an exchange", () => {
     assert.equal(headers["x-twilio-signature"], sign(AUTH_TOKEN, statusCallback, params));
   });
 
+  it("finds the gateway again where it has moved to while a call lasts", async () => {
+    const { exchange, gateway, client, until } = await startFixture({
+      people: { [SOMEONE]: { does: "nobody" } },
+    });
+    exchange.setGateway("https://gw.example.com", "http://127.0.0.1:9");
+    const statusCallback = "https://gw.example.com/status";
+    const order = { to: SOMEONE, from: NUMBER, twiml: "<Response/>", statusCallback };
+    const { sid } = await client.calls.create(order);
+    await until("ringing", () => exchange.call(sid)!.record.status === "ringing");
+    exchange.setGateway("https://gw.example.com", gateway.base);
+    await client.calls(sid).update({ status: "completed" });
+    await exchange.call(sid)!.concluded;
+    assert.deepEqual(callbacks({ gateway }), ["0 canceled"]);
+  });
+
+  it("is controlled by programs, not by pages in a browser", async () => {
+    const { exchange } = await startFixture();
+    const status = async (headers: Record<string, string>) =>
+      (await fetch(`${exchange.url}/twin/calls`, { headers })).status;
+    assert.equal(await status({}), 200);
+    assert.equal(await status({ origin: "http://evil.example" }), 403);
+  });
+
   it("signs with the token that is the primary one now", async () => {
     const { exchange, gateway } = await startFixture({ account: { secondaryToken: "next" } });
     exchange.accounts[0]!.numbers[0]!.settings.VoiceUrl = `${gateway.base}/voice`;

@@ -11,7 +11,7 @@ function raw(url: string, path: string, init: RequestInit = {}): Promise<Respons
 
 describe("credentials", () => {
   it("open the account with its token, the secondary one, or an API key's pair", async () => {
-    const key = { sid: `SK${"b2".repeat(16)}`, secret: "hush" };
+    const key = { sid: `SK${"b2".repeat(16)}`, secret: "hush", kind: "main" } as const;
     const account = { secondaryToken: "next", apiKeys: [key] };
     const { exchange } = await startFixture({ account });
     const pairs = [
@@ -23,6 +23,14 @@ describe("credentials", () => {
       const { sid, status, type } = await clientOf(exchange, pair).api.v2010.accounts(ACCOUNT_SID).fetch();
       assert.deepEqual([sid, status, type], [ACCOUNT_SID, "active", "Full"]);
     }
+  });
+
+  it("of a standard API key open everything but the account itself", async () => {
+    const key = { sid: `SK${"b2".repeat(16)}`, secret: "hush" };
+    const { exchange } = await startFixture({ account: { apiKeys: [key] } });
+    const client = clientOf(exchange, { username: key.sid, password: key.secret });
+    assert.equal((await client.incomingPhoneNumbers.list()).length, 1);
+    assert.deepEqual(await refusal(client.api.v2010.accounts(ACCOUNT_SID).fetch()), UNAUTHORIZED);
   });
 
   it("are refused when anything about them is wrong", async () => {
