@@ -84,6 +84,8 @@ class StoreThread {
   #pool: Piscina | undefined;
   #isClosing = false;
   #pending = 0;
+  /** Settles with the order that was asked for last. */
+  #last: Promise<unknown> = Promise.resolve();
   /** What ended the thread last, where that was an error. */
   died: Error | undefined;
 
@@ -96,27 +98,41 @@ class StoreThread {
   }
 
   async ask(order: StoreOrder): Promise<unknown> {
+    if (this.#isClosing || this.#pending >= ORDERS_MAX) return readAnswer(lost());
+    return readAnswer(await this.#queued(order));
+  }
+
+  /** One is given to the pool after the other: those in its own queue may overtake. */
+  #queued(order: StoreOrder): Promise<StoreAnswer> {
     this.#pending++;
+    const answer = this.#last.then(() => this.#run(order));
+    this.#last = answer;
+    return answer;
+  }
+
+  /** Never rejects. */
+  async #run(order: StoreOrder): Promise<StoreAnswer> {
     try {
       this.#pool ??= this.#build();
-      return readAnswer((await this.#pool.run(order).catch(lost)) as StoreAnswer);
+      return (await this.#pool.run(order).catch(lost)) as StoreAnswer;
     } finally {
       this.#pending--;
     }
   }
 
   async close(): Promise<void> {
-    this.#isClosing = true; // before it: a second pool would be nobody's
-    try {
-      if (this.#pool !== undefined) await this.ask("close");
-    } finally {
-      await this.destroy();
+    if (!this.#isClosing) {
+      this.#isClosing = true;
+      await this.#queued("close"); // a thread that dies over it has closed as well
     }
+    await this.destroy();
   }
 
   async destroy(): Promise<void> {
     this.#isClosing = true;
-    await this.#pool?.destroy();
+    const pool = this.#pool;
+    this.#pool = undefined;
+    await pool?.destroy();
   }
 
   #build(): Piscina {
@@ -125,7 +141,6 @@ class StoreThread {
       minThreads: 1,
       maxThreads: 1,
       concurrentTasksPerWorker: 1,
-      maxQueue: ORDERS_MAX,
       atomics: "disabled",
       workerData: this.#birth,
       env: {},
@@ -139,7 +154,7 @@ class StoreThread {
     // a new pool made.
     pool.on("workerDestroy", () => {
       process.nextTick(() => {
-        if (this.#isClosing || pool.threads.length > 0 || this.#pool !== pool) return;
+        if (pool.threads.length > 0 || this.#pool !== pool) return;
         this.#pool = undefined;
         void pool.destroy();
       });
