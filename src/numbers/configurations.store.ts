@@ -50,6 +50,7 @@ export interface ConfigurationChanges {
   readonly region?: string | null | undefined;
   readonly edge?: string | null | undefined;
   readonly amdEnabled?: boolean | undefined;
+  readonly isDemo?: boolean | undefined;
 }
 
 interface Row {
@@ -101,6 +102,10 @@ export function configurationStore(db: Db, vault: Vault) {
   const setCheck = db.prepare(
     `UPDATE configurations SET credentials_state = ?, credentials_message = ?, credentials_checked_at_ms = ?,
        account_type = coalesce(?, account_type) WHERE id = ?`,
+  );
+  const forgetCheck = db.prepare(
+    `UPDATE configurations SET credentials_state = 'unchecked', credentials_message = NULL,
+       credentials_checked_at_ms = NULL, account_type = NULL WHERE id = ?`,
   );
   const remove = db.prepare("DELETE FROM configurations WHERE id = ?");
   const clash = db.prepare<[string, number], { readonly address: string; readonly name: string }>(
@@ -159,6 +164,7 @@ export function configurationStore(db: Db, vault: Vault) {
       const fields = changed(fieldsOf(stored), changes);
       const clashing = clash.get(fields.accountSid, id);
       if (clashing !== undefined) throw taken(clashing.address, clashing.name);
+      if (fields.accountSid !== stored.accountSid) forgetCheck.run(id);
       return namely(fields.name, () => put(id, fields, atMs));
     }) as (
       id: ConfigurationId,

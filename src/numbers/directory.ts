@@ -143,11 +143,15 @@ export class Directory {
   /** Adds it or takes the place of the one with its id. Its numbers follow it to another account. */
   putConfiguration(configuration: Configuration): void {
     if (configuration.isDemo && !this.#takesDemo) return;
-    const { id } = configuration;
-    const numbers = [...this.numbersOf(id)];
-    this.removeConfiguration(id);
+    const { id, accountSid } = configuration;
     // At most one is the default, and the newest word counts.
     if (configuration.isDefaultOutbound) this.#demoteOthers();
+    if (this.#configurations.get(id)?.accountSid === accountSid) {
+      this.#replace(configuration); // its thousands of numbers stand where they stood
+      return;
+    }
+    const numbers = [...this.numbersOf(id)];
+    this.removeConfiguration(id);
     this.#configurations.set(id, configuration);
     const sameAccount = this.#byAccount.get(configuration.accountSid) ?? [];
     this.#byAccount.set(configuration.accountSid, [...sameAccount, configuration]);
@@ -199,14 +203,19 @@ export class Directory {
   #demoteOthers(): void {
     for (const other of this.#configurations.values()) {
       if (!other.isDefaultOutbound) continue;
-      const demoted = { ...other, isDefaultOutbound: false };
-      this.#configurations.set(other.id, demoted);
-      const sameAccount = this.#byAccount.get(other.accountSid)!;
-      this.#byAccount.set(
-        other.accountSid,
-        sameAccount.map((each) => (each.id === other.id ? demoted : each)),
-      );
+      this.#replace({ ...other, isDefaultOutbound: false });
     }
+  }
+
+  /** The account is the same. */
+  #replace(configuration: Configuration): void {
+    const { id, accountSid } = configuration;
+    this.#configurations.set(id, configuration);
+    const sameAccount = this.#byAccount.get(accountSid)!;
+    this.#byAccount.set(
+      accountSid,
+      sameAccount.map((each) => (each.id === id ? configuration : each)),
+    );
   }
 }
 

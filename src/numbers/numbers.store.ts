@@ -90,6 +90,7 @@ export function numberStore(db: Db) {
   );
   const promote = db.prepare("UPDATE numbers SET is_default_caller_id = 1, updated_at_ms = ? WHERE id = ?");
   const setSync = db.prepare("UPDATE numbers SET sync = ? WHERE id = ?");
+  const resetSyncs = db.prepare(`UPDATE numbers SET sync = '{"state":"none"}' WHERE configuration_id = ?`);
   const touchSync = db.prepare(
     `UPDATE numbers SET sync = json_set(sync, '$.checkedAtMs', ?)
      WHERE id = ? AND json_extract(sync, '$.state') IN ('in_sync', 'drifted')`,
@@ -174,9 +175,18 @@ export function numberStore(db: Db) {
       if (number !== undefined) setDefault(number, atMs);
       return get(id);
     }) as (id: NumberId, atMs: number) => StoredNumber | undefined,
-    setSync(id: NumberId, sync: NumberSync): void {
-      setSync.run(JSON.stringify(sync), id);
+    /** False: there is no such number any more. */
+    setSync(id: NumberId, sync: NumberSync): boolean {
+      return setSync.run(JSON.stringify(sync), id).changes > 0;
     },
+    /** Forgets what is known of Twilio's side of all of a configuration's. */
+    resetSyncs(configurationId: ConfigurationId): void {
+      resetSyncs.run(configurationId);
+    },
+    /** Of many numbers, all in one transaction. */
+    setSyncs: db.transaction((syncs: readonly (readonly [NumberId, NumberSync])[]) => {
+      for (const [id, sync] of syncs) setSync.run(JSON.stringify(sync), id);
+    }) as (syncs: readonly (readonly [NumberId, NumberSync])[]) => void,
     /** Numbers that were found as they were known, all in one transaction. */
     touchSync: db.transaction((ids: readonly NumberId[], atMs: number) => {
       for (const id of ids) touchSync.run(atMs, id);

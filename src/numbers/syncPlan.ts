@@ -36,7 +36,7 @@ export function planPlacing(found: TwilioNumber, held: Held, places: Places, may
   const override = overrideOf(found);
   if (override !== undefined && may !== "release") return { do: "report_override", by: override };
   const voiceUrl = found.voiceUrl ?? "";
-  const isVacant = held.placed === undefined && (voiceUrl === "" || TWILIO_DEMO.test(voiceUrl));
+  const isVacant = held.ours === undefined && (voiceUrl === "" || TWILIO_DEMO.test(voiceUrl));
   if (may === "keep" && !isVacant && !isOurs("voiceUrl", found, held, places)) {
     return { do: "leave", found: voiceUrl };
   }
@@ -79,11 +79,10 @@ export function comesTo(found: TwilioNumber, places: Places): boolean {
 
 /** What to change so that what stood there before us stands there again; empty: nothing of ours is left there. */
 export function planPuttingBack(found: TwilioNumber, held: Held): Partial<VoiceSettings> {
-  const { placed, before = NOTHING_BEFORE } = held;
-  if (placed === undefined) return {};
+  const { ours = [], before = NOTHING_BEFORE } = held;
   const changes: { -readonly [Name in keyof VoiceSettings]?: VoiceSettings[Name] } = {};
   for (const { url, method } of FIELDS) {
-    if (!sameUrl(found[url] ?? "", placed[url])) continue;
+    if (!ours.some((placed) => sameUrl(found[url] ?? "", placed[url]))) continue;
     changes[url] = before[url];
     changes[method] = before[method];
   }
@@ -99,8 +98,8 @@ export function planPuttingBack(found: TwilioNumber, held: Held): Partial<VoiceS
 }
 
 /** Whether the number, as Twilio has it, still calls what was placed there. */
-export function stillCalls(found: TwilioNumber, placed: Places): boolean {
-  return sameUrl(found.voiceUrl ?? "", placed.voiceUrl);
+export function stillCalls(found: TwilioNumber, { ours = [] }: Held): boolean {
+  return ours.some((placed) => sameUrl(found.voiceUrl ?? "", placed.voiceUrl));
 }
 
 export const NOTHING_BEFORE: VoiceSettings = {
@@ -126,7 +125,7 @@ function isOurs(
   places: Places,
 ): boolean {
   const current = found[url] ?? "";
-  return sameUrl(current, places[url]) || (held.placed !== undefined && sameUrl(current, held.placed[url]));
+  return [places, ...(held.ours ?? [])].some((placed) => sameUrl(current, placed[url]));
 }
 
 /** Equal but for the fragment, which Twilio keeps for itself. */

@@ -6,13 +6,21 @@ import type { VoiceSettings } from "../twilio/resources.ts";
 
 export const SYNC_STATES = ["none", "pending", "in_sync", "failed", "drifted"] as const;
 
-/** Why a number is not as it should be. */
-export type SyncReason =
-  | FailureKind
-  | "not_owned" //   the account has no such number
-  | "loopback" //    our own address means nothing to Twilio
-  | "overridden" //  a SIP trunk or an application answers instead of the number's address
-  | "not_kept"; //   Twilio took a change and doesn't show it
+export const SYNC_REASONS = [
+  "credentials",
+  "suspended",
+  "refused",
+  "rate_limited",
+  "unreachable",
+  "unknown",
+  "not_owned", //   the account has no such number
+  "loopback", //    our own address means nothing to Twilio
+  "overridden", //  a SIP trunk or an application answers instead of the number's address
+  "not_kept", //    Twilio took a change and doesn't show it
+] as const satisfies readonly (FailureKind | string)[];
+
+/** Why a number is not as it should be; the first six are Twilio's ways to fail. */
+export type SyncReason = (typeof SYNC_REASONS)[number];
 
 export interface SyncFailure {
   readonly reason: SyncReason;
@@ -53,8 +61,11 @@ export type SyncState =
 export interface Held {
   /** Twilio's SID of the number. */
   readonly numberSid?: string;
-  /** What we put there and have not taken back; written down before Twilio is told, so that no crash forgets it. */
-  readonly placed?: Places;
+  /**
+   * What we put there and have not taken back, the newest last. More than one while it isn't known which of them
+   * Twilio has: they are written down before Twilio is told, so that no crash forgets one.
+   */
+  readonly ours?: readonly Places[];
   /** What stood there before us, to be put back. */
   readonly before?: VoiceSettings;
   /** What the user has ordered and was not done yet; `keep` unless given. */
@@ -80,6 +91,9 @@ export type SyncEvent =
   | { readonly type: "nothing_there"; readonly numberSid: string | undefined }
   | { readonly type: "failed"; readonly failure: SyncFailure; readonly spread: number };
 
+/** Past it the oldest is forgotten: so many bases in a row, with Twilio never answering, are not expected. */
+const OURS_MAX = 4;
+
 export const NOTHING: NumberSync = { state: "none" };
 
 /** Pure. */
@@ -90,12 +104,13 @@ export function next(sync: NumberSync, event: SyncEvent, nowMs: number): NumberS
       return { ...held, state: "pending", attempts: 0, may: event.may };
     case "placing": {
       const { numberSid, placed, before } = event;
-      return { ...held, numberSid, placed, before, state: "pending", attempts: attemptsOf(sync) };
+      const ours = [...(held.ours ?? []), placed].slice(-OURS_MAX);
+      return { ...held, numberSid, ours, before, state: "pending", attempts: attemptsOf(sync) };
     }
     case "as_wanted": {
       const { may: _, ...rest } = held;
       const { numberSid, placed } = event;
-      return { ...rest, numberSid, placed, state: "in_sync", checkedAtMs: nowMs };
+      return { ...rest, numberSid, ours: [placed], state: "in_sync", checkedAtMs: nowMs };
     }
     case "foreign": {
       const { may: _, ...rest } = held;
@@ -131,10 +146,15 @@ export function backoffMs(attempts: number, spread: number): number {
   return Math.round(Math.min(BACKOFF_FIRST_MS * 2 ** (attempts - 1), BACKOFF_MAX_MS) * (1 + spread / 2));
 }
 
-function heldOf({ numberSid, placed, before, may }: NumberSync): Held {
+/** From 0 up to 1, the same for each id, and far apart for neighbours (Knuth's multiplicative hash). */
+export function spreadOf(id: number): number {
+  return ((id * 2_654_435_761) % 2 ** 32) / 2 ** 32;
+}
+
+function heldOf({ numberSid, ours, before, may }: NumberSync): Held {
   return {
     ...(numberSid !== undefined && { numberSid }),
-    ...(placed !== undefined && { placed }),
+    ...(ours !== undefined && { ours }),
     ...(before !== undefined && { before }),
     ...(may !== undefined && { may }),
   };

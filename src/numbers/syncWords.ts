@@ -32,7 +32,7 @@ export function syncWords(address: string, sync: NumberSync, places: Places): Sy
         remedy: `To have them come here, save the number's workflow again or use its sync operation. ${byHand(address, places)}`,
       };
     case "failed":
-      return failureWords(address, sync.failure, sync.placed !== undefined, places);
+      return failureWords(address, sync.failure, sync.ours !== undefined, places);
     default:
       return assertNever(sync);
   }
