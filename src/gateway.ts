@@ -176,6 +176,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     workerCounts: () => pool.counts(),
     pool: () => pool.state(),
     callsLive: () => calls.size,
+    callsDialling: () => dialer.pending,
+    recordsWaiting: () => records.backlog,
     callsMax,
     sockets: () => ({ media: front.sockets(), connections: front.connections() }),
   };

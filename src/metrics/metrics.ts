@@ -11,7 +11,7 @@ import {
   Registry,
 } from "prom-client";
 import type { Clock, Stop } from "../domain/clock.ts";
-import { END_REASONS, type Outcome, REFUSALS, STREAM_VIOLATIONS } from "../domain/endings.ts";
+import { DIAL_ENDINGS, END_REASONS, type Outcome, REFUSALS, STREAM_VIOLATIONS } from "../domain/endings.ts";
 import { type CountName, LATENESS_BOUNDS_MS, type WorkerCounts } from "../lane/counts.ts";
 import { type Lag, LoopLag } from "./loopLag.ts";
 
@@ -25,6 +25,10 @@ export interface MetricSources {
     readonly laneDrops: number;
   };
   callsLive(): number;
+  /** Outbound calls that nobody talks on yet. */
+  callsDialling(): number;
+  /** Call records that wait to be written. */
+  recordsWaiting(): number;
   readonly callsMax: number;
   sockets(): { readonly media: number; readonly connections: number };
 }
@@ -124,6 +128,7 @@ export class Metrics {
     for (const reason of refusals) this.#refused.inc({ reason }, 0);
     for (const violation of STREAM_VIOLATIONS) this.#violations.inc({ violation }, 0);
     for (const reason of [...END_REASONS, ...REFUSALS]) this.#ended.inc({ direction: "inbound", reason }, 0);
+    for (const reason of [...END_REASONS, ...DIAL_ENDINGS]) this.#ended.inc({ direction: "outbound", reason }, 0);
     for (const why of ["stuck", "exit"]) this.#deaths.inc({ why }, 0);
     for (const where of FAULT_PLACES) this.#faults.inc({ where }, 0);
   }
@@ -146,6 +151,16 @@ export class Metrics {
       "calls_waiting",
       "Calls that have no media worker. Above 0 a caller hears nothing.",
       () => sources.pool().callsWaiting,
+    );
+    gauge(
+      "calls_dialling",
+      "Outbound calls from their intent until someone talks on them.",
+      sources.callsDialling,
+    );
+    gauge(
+      "call_records_waiting",
+      "Call records that wait to be written. More than a few for long: the database can't write.",
+      sources.recordsWaiting,
     );
     gauge("workers", "Media workers up.", () => sources.pool().workers);
     gauge(
