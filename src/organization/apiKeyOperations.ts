@@ -2,11 +2,9 @@
 import { z } from "zod";
 import { GatewayError } from "../domain/errors.ts";
 import { ApiKeyId } from "../domain/ids.ts";
-import { idSchema, moment, momentSchema, type Operation, operation } from "../http/operation.ts";
+import { idSchema, moment, momentSchema, nameSchema, type Operation, operation } from "../http/operation.ts";
 import type { StoredApiKey } from "./apiKeys.store.ts";
 import type { ApiKeys } from "./apiKeys.ts";
-
-const NAME_MAX = 255;
 
 const shared = {
   id: z.int(),
@@ -48,7 +46,7 @@ export function apiKeyOperations(keys: ApiKeys): readonly Operation[] {
       path: "/api/v1/user/api-keys",
       tag,
       summary: "Makes an API key; this answer is the only one that shows it.",
-      body: z.strictObject({ name: z.string().trim().min(1).max(NAME_MAX) }).meta({ id: "ApiKeyToMake" }),
+      body: z.strictObject({ name: nameSchema }).meta({ id: "ApiKeyToMake" }),
       answer: newApiKeySchema,
       errors: [400],
       run: async ({ body }) => {

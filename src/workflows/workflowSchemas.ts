@@ -1,18 +1,16 @@
 // The shapes of workflows on the API, both ways. What a definition may hold its agent's type decides.
 import { z } from "zod";
-import { moment, momentSchema } from "../http/operation.ts";
+import { moment, momentSchema, nameSchema } from "../http/operation.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
 import { readDefinition } from "./workflow.ts";
 import type { StoredWorkflow } from "./workflows.store.ts";
 
 export const STATUSES = ["active", "archived"] as const;
-const NAME_MAX = 255;
 /** The contract's: 20 minutes. Where an agent's own limit is meant there is its `max_duration_ms`. */
 const CALL_DURATION_MAX_S = 1_200;
 const TEXT_CHAT_TIMEOUT_S = { min: 60, max: 10_500 };
 
 const jsonObject = z.record(z.string(), z.unknown());
-const nameSchema = z.string().trim().min(1).max(NAME_MAX);
 const numberSchema = z.number().min(0);
 
 /** As clients send it back with a workflow. What it doesn't name is kept as well. */

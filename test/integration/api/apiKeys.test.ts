@@ -135,7 +135,7 @@ describe("an API key", () => {
       assert.deepEqual([answer.status, answer.body.detail], [404, "API key not found"]);
     for (const id of ["0", "-1", "1.5", "one", "9007199254740993"])
       assertBlames(await client.delete(`${KEYS}/${id}`), "path.api_key_id");
-    for (const name of [undefined, null, 7, "", "  ", "n".repeat(256), ["a"]])
+    for (const name of [undefined, null, 7, "", "  ", "n".repeat(256), "a\nb", ["a"]])
       assertBlames(await client.post(KEYS, { name }), "body.name");
     assertBlames(await client.post(KEYS, { name: "a", naem: "b" }), "body.naem");
     assertBlames(await client.post(KEYS, []), "body");

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { WorkflowId } from "../../../src/domain/ids.ts";
+import { CallSid, WorkflowId } from "../../../src/domain/ids.ts";
 import { assertBlames } from "../../support/api.ts";
 import { assertContractRequest } from "../../support/contract.ts";
+import { ECHO_NUMBER } from "../../support/gateway.ts";
+import { allFree } from "../../support/until.ts";
 import { startApi } from "./rig.ts";
 
 const CREATE = "/api/v1/workflow/create/definition";
@@ -149,6 +151,41 @@ describe("a workflow", () => {
     assert.ok("agent" in directory.answererOf(ids[1]!));
   });
 
+  it("answers with the version that was newest when the call came, and each call records its own", async (t) => {
+    const story = await startApi(t);
+    const { client, gateway, twilio } = story;
+    const id = story.workflowId(1);
+    const versionOf = (callSid: string) => {
+      const record = gateway.records.find(CallSid(callSid))!;
+      return [record.workflowVersion, record.definitionId];
+    };
+    const first = (await client.get(`${FETCH}/${id}`)).body;
+    const before = await twilio.dial({ to: ECHO_NUMBER });
+    const talk = await before.connect();
+    const second = (await client.put(place(id), { workflow_definition: echo(48_000) })).body;
+    const after = await twilio.dial({ to: ECHO_NUMBER });
+    await after.connect();
+    await client.put(place(id, "/status"), { status: "archived" });
+    const refused = await twilio.dial({ to: ECHO_NUMBER });
+    assert.deepEqual(refused.verbs, [{ verb: "Reject", reason: "rejected" }]);
+
+    talk.say(Int16Array.from({ length: 8_000 }, (_, n) => Math.round(8_000 * Math.sin(n / 3))));
+    await talk.hasPlayed(1_000); // it goes on, although its workflow is archived and newer by now
+    assert.deepEqual(versionOf(before.sid), [1, first.current_definition_id]);
+    assert.deepEqual(versionOf(after.sid), [2, second.current_definition_id]);
+    for (const call of [before, after]) await call.hangUp();
+    await allFree(story);
+
+    assert.equal(gateway.records.find(CallSid(refused.sid))?.outcome, "workflow_archived");
+    await client.put(place(id, "/status"), { status: "active" });
+    const again = await twilio.dial({ to: ECHO_NUMBER });
+    await again.connect();
+    assert.deepEqual(versionOf(again.sid), [2, second.current_definition_id]);
+    await again.hangUp();
+    await gateway.records.committed();
+    assert.ok((await client.get(`${FETCH}/${id}`)).body.total_runs >= 3);
+  });
+
   it("that nobody made is not found", async (t) => {
     const { client } = await startApi(t);
     const answers = [
@@ -179,7 +216,7 @@ describe("a workflow", () => {
     assertBlames(await define({ agnet: { type: "echo" } }), agent);
     for (const wrong of [undefined, null, "echo", 1, []])
       assertBlames(await define(wrong), "body.workflow_definition");
-    for (const name of [undefined, null, 1, "", " ", "n".repeat(256)])
+    for (const name of [undefined, null, 1, "", " ", "n".repeat(256), "a\nb", "a\0"])
       assertBlames(await make({ name, workflow_definition: echo(8_000) }), "body.name");
     assertBlames(
       await make({ name: 1, workflow_definition: { agent: { type: "echo", rate_hz: 1 } } }),
@@ -190,6 +227,9 @@ describe("a workflow", () => {
       await make({ name: "Any", workflow_definition: echo(8_000), definition: {} }),
       "body.definition",
     );
+    const foreign =
+      '{"name": "Any", "workflow_definition": {"agent": {"type": "echo", "__proto__": {"rate_hz": 1}}}}';
+    assertBlames(await make(foreign), `${agent}.__proto__`);
     for (const text of ["", "{", "[]", "null", '{"name": "Any", "workflow_definition": }'])
       assert.equal((await make(text)).status, 422, text);
     assert.equal((await client.get(COUNT)).body.total, STORYS);
