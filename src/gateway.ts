@@ -9,6 +9,7 @@ import { type CallObserver, WEBHOOK_ANSWERS } from "./calls/observer.ts";
 import { STREAM_REFUSALS } from "./calls/stream.ts";
 import { twilioRoutes } from "./calls/twilioRoutes.ts";
 import { apiOperations } from "./composition/api.ts";
+import { type DemoTwin, startDemoTwin } from "./composition/demoTwin.ts";
 import { emptied, reached } from "./composition/draining.ts";
 import { loadCallLog, loadDirectory } from "./composition/loading.ts";
 import { observeCallLog, observeCalls } from "./composition/observer.ts";
@@ -48,6 +49,8 @@ export interface GatewayParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The demo account's file: an offline Twilio is started for it, and ends with the gateway. */
+  readonly demoAccountFile?: string | undefined;
   /** URLs of modules with agent types beside the built-in ones. */
   readonly agentModules?: readonly string[];
   /** How long a stream may be silent, and a ping unanswered. */
@@ -96,7 +99,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     farewellsUntilMs = clock.nowMs() + FAREWELL_MS;
   });
   const { callsMax, mediaWorkers } = parts.settings;
-  const pool = await MediaPool.start({ workers: mediaWorkers, callsMax, clock, agentModules, observer });
+  const [pool, rest] = await Promise.all([
+    MediaPool.start({ workers: mediaWorkers, callsMax, clock, agentModules, observer }),
+    loadTwilioRest({ clock, random: Math.random, timeoutMs: parts.twilioTimeoutMs }),
+  ]);
 
   let { settings } = parts;
   const records = await loadCallLog(store, clock, observeCallLog(log));
@@ -112,9 +118,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   });
 
   const publicBase = () => settings.publicBase.href;
-  const { callsPerS, twilioTimeoutMs } = parts;
-  const rest = await loadTwilioRest({ clock, random: Math.random, timeoutMs: twilioTimeoutMs });
-  const access = accessBy({ apiBaseUrl: settings.twilioApiBaseUrl, demoApiBaseUrl: undefined });
+  const { callsPerS } = parts;
+  let demoTwin: DemoTwin | undefined;
+  const access = accessBy({
+    apiBaseUrl: settings.twilioApiBaseUrl,
+    get demoApiBaseUrl() {
+      return demoTwin?.url;
+    },
+  });
   const placing = outbound({
     ...{ store, clock, directory, records, calls, rest, access, observer, settings, publicBase },
     ...(callsPerS !== undefined && { callsPerS }),
@@ -186,6 +197,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   let closing: Promise<void> | undefined;
   const close = () => {
     placing.stop();
+    demoTwin?.stop();
     calls.cut();
     front.close();
     stopSampling();
@@ -203,6 +215,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   try {
     const { port } = await front.listen(settings.host, settings.port);
     settings = listeningOn(settings, port);
+    if (parts.demoAccountFile !== undefined) {
+      const gateway = `http://127.0.0.1:${port}`;
+      const twin = { accountFile: parts.demoAccountFile, gateway, publicBase: publicBase() };
+      demoTwin = await startDemoTwin(twin);
+    }
     placing.start(open);
   } catch (error) {
     await close();

@@ -5,7 +5,7 @@ import pino from "pino";
 import { systemClock } from "./domain/clock.ts";
 import { GatewayError } from "./domain/errors.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
-import { type FirstStart, firstStart } from "./numbers/firstStart.ts";
+import { demoAccountPath, type FirstStart, firstStart } from "./numbers/firstStart.ts";
 import { DEFAULT_DATABASE_PATH, readSettings, type Settings } from "./settings.ts";
 import { databaseKey } from "./store/key.ts";
 import { openStore } from "./store/store.ts";
@@ -28,7 +28,13 @@ async function main(): Promise<void> {
   const { key, file, isNew } = databaseKey(settings.databasePath, settings.encryptionKey);
   const store = await openStore(settings.databasePath, key);
   const first = await firstStart(store, settings, systemClock);
-  const gateway = await startGateway({ settings, store, clock: systemClock, log });
+  const gateway = await startGateway({
+    settings,
+    store,
+    clock: systemClock,
+    log,
+    demoAccountFile: first.account === "demo" ? demoAccountPath(settings.databasePath) : undefined,
+  });
   const firstKey = await gateway.keys.makeFirst();
   if (isNew) log.warn({ file }, "a key for the database's secrets was made: keep a copy of this file");
   liveOnAfterFaults(gateway, log);
