@@ -38,6 +38,8 @@ export function inboundRule(parts: InboundParts): Rule {
     const outcome = records.find(callSid)?.outcome;
     if (outcome !== undefined) return answerAfter(outcome);
 
+    // A record more would be one more that can't be written.
+    if (calls.refusal() === "log_full") return refuse("log_full");
     const route = directory.route(accountSid, toNumber ?? sipAddressIn(webhook.to));
     const atMs = clock.wallMs();
     const run = records.open(factsOf(webhook, route), atMs);

@@ -1,10 +1,10 @@
 // The store's thread: opens the database it was born with and runs one operation after the other.
 import { workerData } from "node:worker_threads";
-import { GatewayError } from "../domain/errors.ts";
+import { failureOf } from "./failure.ts";
 import { openDatabase } from "./open.ts";
 import { type Operations, prepareOperations } from "./operations.ts";
 import type { StoreAnswer, StoreBirth, StoreOrder } from "./store.ts";
-import { SealBroken, Vault } from "./vault.ts";
+import { Vault } from "./vault.ts";
 
 const { path, key } = workerData as StoreBirth;
 
@@ -20,7 +20,7 @@ function opened(): Operations {
   return open.operations;
 }
 
-/** Never rejects: an Error would lose its code on the way to the front thread. */
+/** Never rejects (failure.ts). */
 export default function run(order: StoreOrder): StoreAnswer {
   try {
     if (order === "close") {
@@ -31,21 +31,6 @@ export default function run(order: StoreOrder): StoreAnswer {
     const operations = opened() as unknown as Record<string, Record<string, (...args: unknown[]) => unknown>>;
     return { value: operations[order.of]![order.act]!(...order.with) };
   } catch (error) {
-    return failureOf(error);
+    return failureOf(error, path);
   }
-}
-
-function failureOf(error: unknown): StoreAnswer {
-  if (error instanceof GatewayError) return { failed: { code: error.code, message: error.message } };
-  if (error instanceof SealBroken) {
-    const remedy = "put a backup in the database's place";
-    return {
-      failed: { code: "DATABASE_UNUSABLE", message: `${path} is damaged, ${error.message}: ${remedy}` },
-    };
-  }
-  const { code, message, stack } = error as { code?: string; message: string; stack?: string };
-  if (code !== undefined && /^SQLITE_(FULL|BUSY|LOCKED|IOERR|READONLY|CORRUPT|NOMEM|CANTOPEN)/.test(code)) {
-    return { failed: { code: "STORE_UNAVAILABLE", message: `the database can't be used now (${code})` } };
-  }
-  return { broken: stack ?? message };
 }
