@@ -28,6 +28,11 @@ export class ApiClient {
     return new ApiClient(this.#origin, headers);
   }
 
+  /** The same with further headers. */
+  with(headers: Headed): ApiClient {
+    return new ApiClient(this.#origin, { ...this.#headers, ...headers });
+  }
+
   /** `body` is sent as JSON; a string as it is. */
   async ask(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
     const isText = typeof body === "string";

@@ -94,6 +94,9 @@ export interface StoryOptions {
   readonly workflows?: readonly StoryWorkflow[];
   readonly clock?: Clock;
   readonly silence?: { readonly mediaGapMs: number; readonly pongMs: number };
+  /** Calls placed a second at each account, and how long a request to Twilio may take. */
+  readonly callsPerS?: number;
+  readonly twilioTimeoutMs?: number;
   /** Where the log's lines go; nowhere by default. */
   readonly onLogLine?: (line: string) => void;
 }
@@ -127,6 +130,8 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
     log,
     agentModules: [new URL("./testAgent.ts", import.meta.url).href],
     ...(options.silence && { silence: options.silence }),
+    ...(options.callsPerS !== undefined && { callsPerS: options.callsPerS }),
+    ...(options.twilioTimeoutMs !== undefined && { twilioTimeoutMs: options.twilioTimeoutMs }),
   });
   const origin = `http://127.0.0.1:${gateway.settings.port}`;
   const twilio = new TwilioTwin({
