@@ -152,7 +152,7 @@ function changeAccount(exchange: Exchange, given: Json): object {
   return { accountSid: account.accountSid, status: account.status, callsPerSecond: account.callsPerSecond };
 }
 
-const REST_ANSWERS: readonly unknown[] = [401, 429, 500, 503, "timeout", "reset"];
+const REST_ANSWERS: readonly unknown[] = [401, 429, 500, 503, "timeout", "reset", "late"];
 const DELIVERIES: readonly unknown[] = ["lost", "late", "twice", "afterNext"];
 
 function setFaults(exchange: Exchange, given: Json): object {

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { Addresses } from "../addresses.ts";
 import type { TwinCall } from "../call.ts";
-import { realClock, Ticker, type TwinClock } from "../clock.ts";
+import { realClock, type Stop, Ticker, type TwinClock } from "../clock.ts";
 import type { DialOptions } from "../dial.ts";
 import type { Switchboard } from "../switchboard.ts";
 import { type AccountOptions, TwinAccount } from "./account.ts";
@@ -73,6 +73,8 @@ export class Exchange {
   readonly complaints: RestComplaint[] = [];
   /** Every request that came, the refused ones too. */
   readonly requests: RestRequest[] = [];
+  /** Called for each request once it is carried out, before it is answered. */
+  onRequest: (request: RestRequest) => void = () => {};
   readonly #options: ExchangeOptions;
   readonly #entropy: (bytes: number) => Buffer;
   readonly #ticker: Ticker;
@@ -83,6 +85,7 @@ export class Exchange {
     readonly fits: (call: PlacedCall) => boolean;
     readonly found: (call: PlacedCall) => void;
   }>();
+  readonly #pending = new Set<Stop>();
   #addresses: Addresses;
   #server: RestServer | undefined;
 
@@ -213,10 +216,20 @@ export class Exchange {
     return call;
   }
 
+  /** Does something later, unless the exchange is closed by then. */
+  later(delayMs: number, run: () => void): void {
+    const stop = after(this.#ticker, delayMs, () => {
+      this.#pending.delete(stop);
+      run();
+    });
+    this.#pending.add(stop);
+  }
+
   /** Remembers a request. */
   note(request: RestRequest): void {
     this.requests.push(request);
     if (this.requests.length > NOTES_MAX) this.requests.shift();
+    this.onRequest(request);
   }
 
   /** Remembers what the contract doesn't allow. */
@@ -232,6 +245,7 @@ export class Exchange {
 
   /** Ends everything; nothing of the exchange runs afterwards. */
   async close(): Promise<void> {
+    for (const stop of this.#pending) stop();
     const closed = this.#server?.close();
     await Promise.all(this.calls.map((call) => call.close()));
     await closed;

@@ -17,8 +17,13 @@ export type RestName =
 export interface RestFault {
   /** Any request by default. */
   readonly on?: RestName;
-  /** A status, no answer at all until the client gives up, or a connection that is reset. */
-  readonly answer: 401 | 429 | 500 | 503 | "timeout" | "reset";
+  /**
+   * A status, no answer at all until the client gives up, a connection that is reset, or the true answer, only
+   * late; what is asked for is done at once then.
+   */
+  readonly answer: 401 | 429 | 500 | 503 | "timeout" | "reset" | "late";
+  /** How late; 2,000 by default. */
+  readonly delayMs?: number;
   /** True: what was asked for is done all the same, a call is placed. */
   readonly placed?: boolean;
   /** Adds Retry-After to a status, in seconds. */

@@ -20,6 +20,7 @@ export interface RestServer {
 const LOOPBACK = "127.0.0.1";
 /** Longer than any client keeps a connection, so that none is closed just as a request is sent. */
 const KEEP_ALIVE_MS = 60_000;
+const LATE_MS = 2_000;
 const BODY_MAX_BYTES = 256 * 1_024;
 const FORM = "application/x-www-form-urlencoded";
 const FAULT_CODES = { 401: 20003, 429: 20429, 500: 20500, 503: 20503 } as const;
@@ -66,7 +67,7 @@ async function serve(exchange: Exchange, request: IncomingMessage, response: Ser
   const operation = found === undefined || found === "method" ? undefined : found.operation;
   const name = RESOURCES[operation?.id ?? ""]?.name;
   const log = (status: number) =>
-    exchange.requests.push({
+    exchange.note({
       name,
       method,
       target,
@@ -75,14 +76,16 @@ async function serve(exchange: Exchange, request: IncomingMessage, response: Ser
     });
 
   const fault = name && exchange.faults.takeRest(name);
-  const isOnlyRefused = fault !== undefined && fault.placed !== true;
+  const isOnlyRefused = fault !== undefined && fault.answer !== "late" && fault.placed !== true;
   const answer = isOnlyRefused
     ? undefined
     : answerTo(exchange, request, url, form, body !== "" && !isForm, found);
-  if (fault === undefined) {
+  if (fault === undefined || fault.answer === "late") {
     log(answer!.status);
-    send(response, answer!.status, answer!.body, answer!.headers);
-  } else log(goWrong(fault, response));
+    const tell = () => send(response, answer!.status, answer!.body, answer!.headers);
+    if (fault === undefined) tell();
+    else exchange.later(fault.delayMs ?? LATE_MS, tell);
+  } else log(goWrong(fault.answer, fault.retryAfterS, response));
 }
 
 /** Whether no page in a browser can have sent this: it would name its origin, or a host of its own. */
@@ -187,7 +190,11 @@ function check(operation: Operation, { status, body }: Answer): void {
 }
 
 /** Does what the fault says; the status that was sent, or 0. */
-function goWrong({ answer, retryAfterS }: RestFault, response: ServerResponse): number {
+function goWrong(
+  answer: Exclude<RestFault["answer"], "late">,
+  retryAfterS: number | undefined,
+  response: ServerResponse,
+): number {
   if (answer === "timeout") return 0; // nothing is ever sent: the client gives up, or the exchange is closed
   if (answer === "reset") {
     response.socket?.resetAndDestroy();

@@ -48,6 +48,21 @@ describe("a request that is to go wrong", () => {
     }
   }
 
+  it("can be answered late, having been done at once", async () => {
+    const { exchange, client, until } = await startFixture();
+    exchange.faults.next({ answer: "late", delayMs: 10_000 });
+    const heard: string[] = [];
+    exchange.onRequest = ({ name }) => heard.push(name!);
+    let isAnswered = false;
+    const creating = client.calls.create(order).finally(() => {
+      isAnswered = true;
+    });
+    await until("the request", () => heard.length > 0);
+    assert.deepEqual([heard, exchange.calls.length, isAnswered], [["Calls.create"], 1, false]);
+    await until("the answer", () => isAnswered);
+    assert.equal((await creating).sid, exchange.calls[0]!.record.facts.sid);
+  });
+
   it("is one of those named, so many times, until it is cleared", async () => {
     const { exchange, client } = await startFixture();
     const fault: RestFault = { on: "Numbers.list", answer: 500, times: 2 };
