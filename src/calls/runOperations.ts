@@ -39,10 +39,11 @@ export interface RunParts {
 
 const JSON_TYPE = "application/json; charset=utf-8";
 const CSV_TYPE = "text/csv; charset=utf-8";
-/** One report is one answer, which the front thread holds whole: about 30 MB. */
-export const REPORT_ROWS_MAX = 100_000;
+/** One report is one answer, which the front thread holds whole and must make well within its time. */
+export const REPORT_ROWS_MAX = 50_000;
+const REPORT_BYTES_MAX = 32 * 1_024 * 1_024;
 /** Lines that the store's thread writes in one go; records of calls are written in between. */
-const PIECE_ROWS = 500;
+const PIECE_ROWS = 250;
 /** Reports that may be made at a time. */
 const REPORTS_MAX = 2;
 const REPORT_RETRY_S = 5;
@@ -77,20 +78,21 @@ export function runOperations({ store, records, directory, clock }: RunParts): r
   async function reportOf(conditions: readonly RunCondition[]): Promise<Uint8Array> {
     await records.committed();
     const count = await store.runs.count(conditions);
-    if (count > REPORT_ROWS_MAX) {
-      const remedy = "narrow it down with start_date and end_date";
-      const message = `${count} runs match, and a report holds at most ${REPORT_ROWS_MAX}: ${remedy}`;
-      throw new GatewayError("NOT_POSSIBLE", message);
-    }
+    if (count > REPORT_ROWS_MAX)
+      throw tooLong(`${count} runs match, and a report holds at most ${REPORT_ROWS_MAX}`);
     const nowMs = clock.wallMs();
     const pieces: Uint8Array[] = [Buffer.from(REPORT_HEADER)];
     // What comes in meanwhile is not in it, so there is an end.
     const pieceCount = Math.ceil(count / PIECE_ROWS);
     let place: ReportPlace | undefined;
+    let bytes = 0;
     for (let made = 0; made < pieceCount; made++) {
       const limit = Math.min(PIECE_ROWS, count - made * PIECE_ROWS);
       const { lines, next } = await store.runs.reportPiece(conditions, place, limit, nowMs);
       pieces.push(lines);
+      bytes += lines.length;
+      if (bytes > REPORT_BYTES_MAX)
+        throw tooLong(`the report would be longer than ${REPORT_BYTES_MAX / 2 ** 20} MB`);
       if (next === undefined) break;
       place = next;
     }
@@ -177,6 +179,10 @@ export function runOperations({ store, records, directory, clock }: RunParts): r
       },
     }),
   ];
+}
+
+function tooLong(why: string): GatewayError {
+  return new GatewayError("NOT_POSSIBLE", `${why}: narrow it down with start_date and end_date`);
 }
 
 type PageWanted = z.output<typeof workflowRunsQuerySchema>;
