@@ -41,7 +41,7 @@ const ERROR_WORDS: Readonly<Record<number, string>> = {
   422: "Fields are missing, unknown or wrong; each is named.",
   429: "Too many requests or calls; `Retry-After` says when to come again.",
   502: "Twilio refused; the text says why.",
-  503: "Twilio or the database can't be reached at the moment; try again after `Retry-After`.",
+  503: "Twilio or the database can't be reached at the moment; try again in a while.",
 };
 
 const SECURITY: Readonly<Record<Access, readonly Json[]>> = {

@@ -8,6 +8,8 @@ import { startApi } from "./rig.ts";
 const OURS: Readonly<Record<string, string>> = {
   "GET /openapi.json": "describes the API as it is served",
   "GET /metrics": "Prometheus' own format",
+  "GET /api/v1/calls/live": "the contract has no look at calls that are going on",
+  "POST /api/v1/calls/live/{run}/hangup": "nor a way to end one",
 };
 
 describe("what is served", () => {

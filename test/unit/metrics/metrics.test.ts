@@ -35,6 +35,8 @@ function watched(changes: Partial<MetricSources> = {}) {
     workerCounts: () => new WorkerCounts(),
     pool: () => ({ workers: 2, callsWaiting: 0, laneDepthMs: 0, laneDrops: 0 }),
     callsLive: () => 0,
+    callsDialling: () => 0,
+    recordsWaiting: () => 0,
     callsMax: 10,
     sockets: () => ({ media: 0, connections: 0 }),
     ...changes,
