@@ -43,8 +43,11 @@ const COLUMNS: readonly (readonly [header: string, cell: (run: ReportedRun) => C
   ["initial_context", ({ record }) => record.initialContext && JSON.stringify(record.initialContext)],
 ];
 
-/** What a spreadsheet may take for a formula, its signs in full width included. */
-const FORMULA = /^[\s\p{Cc}]*[=+\-@＝＋－＠]|^[\t\r\n]/u;
+/**
+ * Before what a spreadsheet may take for a formula, signs in full width included: at a cell's beginning, and after
+ * what parts the cells of spreadsheets in countries that write a comma in numbers.
+ */
+const FORMULA = /^(?=[\s\p{Cc}]*[=+\-@＝＋－＠]|[\t\r\n])|(?<=[;\t\r\n])(?= ?[=+\-@＝＋－＠])/gu;
 /** A plus sign and digits alone come to nothing but the number itself, so numbers stay what programs can read. */
 const E164 = /^\+\d{1,15}$/;
 
@@ -62,8 +65,7 @@ export function line(cells: readonly Cell[]): string {
 function written(cell: Cell): string {
   if (cell === null || cell === undefined) return "";
   if (typeof cell === "number") return String(Math.round(cell));
-  const text = FORMULA.test(cell) && !E164.test(cell) ? `'${cell}` : cell;
-  // Semicolons and tabs part the cells of spreadsheets in some countries.
+  const text = E164.test(cell) ? cell : cell.replace(FORMULA, "'");
   return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
