@@ -245,11 +245,11 @@ export class TwinCall {
           await this.#pause(verb.lengthS * 1_000);
           break;
         case "Redirect":
-          return this.#ask(Addresses.resolve(verb.url, url), verb.method, "in-progress");
+          return this.#askNext(verb.url, url, verb.method, "in-progress");
         case "Connect": {
           await this.#connectStream(verb.stream, url);
           if (verb.action === undefined || this.#redirection !== undefined) break;
-          return this.#follow(Addresses.resolve(verb.action, url), verb.method);
+          return this.#follow(verb.action, url, verb.method);
         }
       }
     }
@@ -266,15 +266,27 @@ export class TwinCall {
     this.#redirection = undefined;
     if (redirection === undefined || this.#leaving !== undefined || this.#end !== undefined) return undefined;
     if ("url" in redirection) return this.#ask(redirection.url, redirection.method, "in-progress");
-    return this.#taken(readTwiml(redirection.twiml, this.#voiceUrl));
+    return this.#taken(readTwiml(redirection.twiml, this.#switchboard.addresses.publicBase));
   }
 
   /** The action of a Connect that is over. */
-  async #follow(url: string, method: HttpMethod): Promise<Document | undefined> {
+  async #follow(action: string, documentUrl: string, method: HttpMethod): Promise<Document | undefined> {
     if (this.#end !== undefined) return undefined;
-    if (this.#leaving === undefined) return this.#ask(url, method, "in-progress");
-    if (this.#options.actionAfterHangUp ?? true) await this.#ask(url, method, "completed");
+    if (this.#leaving === undefined) return this.#askNext(action, documentUrl, method, "in-progress");
+    if (this.#options.actionAfterHangUp ?? true)
+      await this.#askNext(action, documentUrl, method, "completed");
     return undefined;
+  }
+
+  /** What a document names as the next one, perhaps relative to its own address. */
+  async #askNext(
+    reference: string,
+    documentUrl: string,
+    method: HttpMethod,
+    callStatus: CallStatus,
+  ): Promise<Document | undefined> {
+    if (!URL.canParse(reference, documentUrl)) return this.#complain(11100, reference);
+    return this.#ask(Addresses.resolve(reference, documentUrl), method, callStatus);
   }
 
   #ask(url: string, method: HttpMethod, callStatus: CallStatus): Promise<Document | undefined> {
@@ -340,7 +352,8 @@ export class TwinCall {
 
   /** What breaks a call, unlike what is only warned of. */
   #complain(code: ComplaintCode, detail?: string): undefined {
-    this.#broken ??= this.timeline.complain(code, detail).text;
+    const { text } = this.timeline.complain(code, detail);
+    this.#broken ??= text;
   }
 
   /** The status of a call whose TwiML could not be had. */

@@ -2,6 +2,7 @@
 
 /** Twilio's error and warning numbers that the twin can tell apart. */
 export const COMPLAINTS = {
+  11100: "a URL in the TwiML is malformed",
   11200: "the webhook could not be fetched",
   11205: "the webhook could not be reached",
   11215: "too many documents for one call",

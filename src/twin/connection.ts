@@ -89,6 +89,10 @@ function reportStream(
   complaint: Complaint | undefined,
 ): void {
   if (noun.statusCallback === undefined) return;
+  if (!URL.canParse(noun.statusCallback, documentUrl)) {
+    timeline.complain(11100, noun.statusCallback);
+    return;
+  }
   const url = Addresses.resolve(noun.statusCallback, documentUrl);
   const params = {
     AccountSid: switchboard.account.accountSid,

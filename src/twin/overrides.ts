@@ -70,6 +70,8 @@ async function send(
   webhook: WebhookRequest,
   spoiling: Spoiling | undefined,
 ): Promise<WebhookAnswer | WebhookError> {
+  if (!URL.canParse(webhook.publicUrl))
+    return new WebhookError(webhook.publicUrl, new Error("it is no address"));
   if (spoiling === "connect")
     return new WebhookError(webhook.dialUrl, new Error("it can't be reached"), "ct");
   try {

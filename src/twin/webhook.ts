@@ -53,7 +53,9 @@ export class WebhookError extends Error {
   readonly during: "ct" | "rt";
 
   constructor(url: string, cause: Error, during: "ct" | "rt" = "rt") {
-    super(`${new URL(url).origin} did not answer the webhook: ${cause.message}`, { cause });
+    super(`${URL.canParse(url) ? new URL(url).origin : url} did not answer the webhook: ${cause.message}`, {
+      cause,
+    });
     this.name = "WebhookError";
     this.during = during;
   }

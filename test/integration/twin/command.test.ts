@@ -135,6 +135,16 @@ describe("the twin for a demo account", () => {
   });
 });
 
+describe("the twin with --trial", () => {
+  it("lets its account call the verified number only", async () => {
+    const { client } = await runDemo("--trial", "+14155550124");
+    const order = { from: DEMO.phoneNumber, url: `${gateway.base}/answer` };
+    await assert.rejects(client.calls.create({ to: SOMEONE, ...order }), { code: 21219 });
+    assert.equal((await client.calls.create({ to: "+14155550124", ...order })).status, "queued");
+    assert.equal((await client.api.v2010.accounts(DEMO.accountSid).fetch()).type, "Trial");
+  });
+});
+
 describe("the twin's end", () => {
   it("comes with SIGTERM, or with Ctrl-C where nobody started it", async () => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {

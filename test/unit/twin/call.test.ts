@@ -314,6 +314,20 @@ describe("a call without a stream", () => {
     assert.ok(gateway.seen[1]!.target.includes("&CallSid="));
   });
 
+  for (const document of [
+    "<Redirect>http://[</Redirect>",
+    '<Connect action="//["><Stream url="ws://127.0.0.1:9/"/></Connect>',
+  ]) {
+    it(`is 11100 where it is to ask what is no address: ${document}`, async () => {
+      voice(`<Response>${document}</Response>`);
+      const call = await twin.dial({ to });
+      call.answer();
+      assert.equal((await call.ended).how, "failed");
+      assert.equal(codes(call).at(-1), 11100);
+      assert.equal(gateway.seen.length, 1);
+    });
+  }
+
   it("ends a loop of documents with 11215", async () => {
     gateway.answer = () => ({ body: "<Response><Redirect>/again</Redirect></Response>" });
     const call = await twin.dial({ to });

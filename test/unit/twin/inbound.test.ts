@@ -124,6 +124,18 @@ describe("a call to a number of the exchange", () => {
     });
   }
 
+  it("fails where what is stored is no address", async () => {
+    const { exchange, gateway } = await numbered(() => ({ VoiceUrl: "http://[", StatusCallback: "nowhere" }));
+    const call = await exchange.dial({ to: NUMBER, from });
+    assert.match((await call.ended).reason, /it is no address/);
+    await exchange.call(call.sid)!.concluded;
+    assert.deepEqual(gateway.seen, []);
+    assert.deepEqual(
+      call.complaints.map(({ code }) => code),
+      [11205, 15003],
+    );
+  });
+
   it("never gets to a suspended account, and no number means no call", async () => {
     const { exchange } = await numbered((base) => ({ VoiceUrl: `${base}/voice` }));
     exchange.accounts[0]!.status = "suspended";
