@@ -147,8 +147,8 @@ function wordsAbout(record: CallRecord, report: StatusReport): string | undefine
   const twilioCode = codeOf(record, report);
   const said = [
     twilioCode === undefined ? undefined : explainTwilioCode(twilioCode),
-    // What the network said of a call that was answered is of no interest.
-    sipCode === undefined || report.status === "completed" ? undefined : explainSipCode(sipCode),
+    // Only of a failure does it say more than the status: busy is busy.
+    sipCode === undefined || report.status !== "failed" ? undefined : explainSipCode(sipCode),
   ].filter((explanation) => explanation !== undefined);
   if (said.length === 0) return undefined;
   return said.map(({ sentence, remedy }) => `${sentence} ${remedy}`).join(" ");

@@ -9,14 +9,21 @@ import type { CallRecord, CallRecords } from "./records.ts";
 import { isOverAtTwilio } from "./timeline.ts";
 
 /** Calls are looked through this often while there are any. */
-const LOOK_MS = 5_000;
+const LOOK_MS = 1_000;
 /** So many are asked for at once, and the others at the next look. */
 const ASKED_MAX = 5;
 /** Beyond the time it may ring, or wait in Twilio's own queue. */
 const SLACK_MS = 30_000;
 const RINGING_MAX_MS = RING_S * 1_000 + SLACK_MS;
-/** From being answered to the webhook: a trial's notice, and the wait for a key. */
-const ANSWERED_MAX_MS = 60_000;
+/** How long nothing may be heard of a call that is this far. */
+const PATIENCE_MS = {
+  rings: RINGING_MAX_MS,
+  /** Until it asks for its TwiML: a trial's notice, and the wait for a key. */
+  answered: 60_000,
+  /** By us, and Twilio hasn't said so. */
+  over: SLACK_MS,
+} as const;
+type Phase = keyof typeof PATIENCE_MS;
 const AGAIN_MS = 30_000;
 const AGAIN_MAX_MS = 300_000;
 /** Then it is given up: about an hour. */
@@ -37,9 +44,11 @@ export interface FollowerParts {
 }
 
 interface Followed {
-  /** By the monotonic clock. */
-  readonly sinceMs: number;
-  dueMs: number;
+  /** How far the call was, and since when it has been seen to be there: by the monotonic clock. */
+  phase: Phase;
+  sinceMs: number;
+  /** When it is asked for again; undefined: once its silence is too long. */
+  againMs: number | undefined;
   tries: number;
   isAsking: boolean;
 }
@@ -60,8 +69,9 @@ export class Follower {
   /** From now on; `isOld`: it is asked for at the next look. */
   add(run: RunId, isOld = false): void {
     if (this.#followed.has(run)) return;
-    const nowMs = this.#parts.clock.nowMs();
-    this.#followed.set(run, { sinceMs: nowMs, dueMs: isOld ? nowMs : 0, tries: 0, isAsking: false });
+    const sinceMs = this.#parts.clock.nowMs();
+    const againMs = isOld ? sinceMs : undefined;
+    this.#followed.set(run, { phase: "rings", sinceMs, againMs, tries: 0, isAsking: false });
     this.#stop ??= this.#parts.clock.every(LOOK_MS, () => this.#look());
   }
 
@@ -85,28 +95,11 @@ export class Follower {
       const record = this.#parts.records.get(run);
       if (record === undefined || isOverAtTwilio(record)) {
         this.remove(run);
-      } else if (!followed.isAsking && !this.#parts.isLive(run) && nowMs >= this.#dueMs(followed, record)) {
+      } else if (!followed.isAsking && !this.#parts.isLive(run) && isDue(followed, record, nowMs)) {
         free--;
         void this.#ask(run, record, followed);
       }
     }
-  }
-
-  /** When its silence is too long. */
-  #dueMs({ sinceMs, dueMs }: Followed, record: CallRecord): number {
-    if (dueMs > 0) return dueMs;
-    const { clock } = this.#parts;
-    const lastWordMs = record.endedAtMs ?? record.answeredAtMs ?? record.ringingAtMs;
-    const patienceMs =
-      record.endedAtMs !== undefined
-        ? SLACK_MS
-        : record.answeredAtMs !== undefined
-          ? ANSWERED_MAX_MS
-          : RINGING_MAX_MS;
-    // By the monotonic clock; the records' times are by the wall's.
-    const atMs =
-      lastWordMs === undefined ? sinceMs : clock.nowMs() - Math.max(0, clock.wallMs() - lastWordMs);
-    return Math.max(sinceMs, atMs) + patienceMs;
   }
 
   async #ask(run: RunId, record: CallRecord, followed: Followed): Promise<void> {
@@ -130,9 +123,21 @@ export class Follower {
       // Counted by whoever asks; asked again.
     }
     followed.isAsking = false;
-    followed.dueMs = clock.nowMs() + Math.min(AGAIN_MS * 2 ** (followed.tries - 1), AGAIN_MAX_MS);
+    followed.againMs = clock.nowMs() + Math.min(AGAIN_MS * 2 ** (followed.tries - 1), AGAIN_MAX_MS);
     if (followed.tries < TRIES_MAX) return;
     lost(run, "Twilio could not be asked how the call went on.");
     this.remove(run);
   }
+}
+
+/** Whether its silence is too long, or it is time to ask again. */
+function isDue(followed: Followed, record: CallRecord, nowMs: number): boolean {
+  const phase = phaseOf(record);
+  if (phase !== followed.phase) Object.assign(followed, { phase, sinceMs: nowMs });
+  return nowMs >= (followed.againMs ?? followed.sinceMs + PATIENCE_MS[phase]);
+}
+
+function phaseOf({ outcome, answeredAtMs }: CallRecord): Phase {
+  if (outcome !== undefined) return "over";
+  return answeredAtMs === undefined ? "rings" : "answered";
 }

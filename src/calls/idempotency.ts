@@ -1,7 +1,7 @@
 // The same request with the same key is one call, however often and whenever it is asked: while the first is under
 // way, after it, and after a restart.
 import { createHash } from "node:crypto";
-import type { Clock, Stop } from "../domain/clock.ts";
+import type { Clock } from "../domain/clock.ts";
 import { GatewayError } from "../domain/errors.ts";
 import type { ApiKeyId, RunId } from "../domain/ids.ts";
 import type { ClaimedRequest } from "./idempotency.store.ts";
@@ -42,21 +42,11 @@ export class Idempotency {
   readonly #keeper: RequestKeeper;
   readonly #clock: Clock;
   readonly #underWay = new Map<string, UnderWay>();
-  #stopPurging: Stop | undefined;
+  #purgedMs = Number.NEGATIVE_INFINITY;
 
   constructor(keeper: RequestKeeper, clock: Clock) {
     this.#keeper = keeper;
     this.#clock = clock;
-  }
-
-  start(): void {
-    const purge = () => void this.#keeper.purge(this.#clock.wallMs() - KEPT_MS).catch(() => {}); // next hour again
-    purge();
-    this.#stopPurging = this.#clock.every(PURGE_MS, purge);
-  }
-
-  stop(): void {
-    this.#stopPurging?.();
   }
 
   /**
@@ -80,6 +70,7 @@ export class Idempotency {
       checkSame(underWay.requestHash, requestHash);
       return underWay.answer as Promise<Answer>;
     }
+    this.#purge();
     const ask = async (): Promise<Answer> => {
       const known = await this.#keeper.find(keyId, idempotencyKey);
       if (known !== undefined) {
@@ -100,6 +91,14 @@ export class Idempotency {
     const answer = ask().finally(() => this.#underWay.delete(name));
     this.#underWay.set(name, { requestHash, answer });
     return answer;
+  }
+
+  /** Now and then, as keys come: a timer of its own would be one more thing that keeps a gateway awake. */
+  #purge(): void {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#purgedMs < PURGE_MS) return;
+    this.#purgedMs = nowMs;
+    this.#keeper.purge(this.#clock.wallMs() - KEPT_MS).catch(() => {}); // next hour again
   }
 }
 

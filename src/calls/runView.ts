@@ -6,6 +6,7 @@ import type { CallRecord } from "./records.ts";
 import { NO_WORKFLOW } from "./runFilters.ts";
 import type { runDetailSchema, runSchema, usageRunSchema } from "./runSchemas.ts";
 import { eventText, outcomeText, twilioErrorOf } from "./runWords.ts";
+import { inOrder } from "./timeline.ts";
 
 export type RunAnswer = z.input<typeof runSchema>;
 export type RunDetail = z.input<typeof runDetailSchema>;
@@ -76,15 +77,15 @@ export function runDetail(record: CallRecord, nowMs: number): RunDetail {
   return {
     ...runAnswer(record, nowMs),
     logs: {
-      telephony_status_callbacks: record.events
+      telephony_status_callbacks: inOrder(record.events)
         .filter(({ kind }) => kind === "call_status")
         .map(({ atMs, detail, sequence }) => ({
-          status: detail ?? null,
+          status: detail?.split(":", 1)[0] ?? null,
           timestamp: moment(atMs),
           sequence_number: sequence ?? null,
         })),
     },
-    events: record.events.map((event) => ({
+    events: inOrder(record.events).map((event) => ({
       at: moment(event.atMs),
       kind: event.kind,
       detail: event.detail ?? null,

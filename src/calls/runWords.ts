@@ -88,6 +88,7 @@ const EVENT_TEXT: Readonly<Record<CallLogEvent["kind"], string>> = {
 
 /** Where a detail begins with a word of Twilio's, or of ours, that says more than the kind does. */
 const WORDS_OF: { readonly [Kind in CallLogEvent["kind"]]?: Readonly<Record<string, string>> } = {
+  queued: { trial: "The call waits to be placed." },
   call_status: CALL_STATUS_TEXT,
   stream_status: STREAM_STATUS_TEXT,
   answering_machine: ANSWERED_BY_TEXT,

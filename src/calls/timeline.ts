@@ -3,12 +3,12 @@ import type { CallLogEvent, CallRecord } from "./records.ts";
 
 type Timeline = Pick<CallRecord, "events">;
 
-/** Stands in the `queued` line of a call that a trial account places. */
-export const TRIAL = "trial account";
+/** Begins the `queued` line of a call that a trial account places. */
+export const TRIAL = "trial";
 
 /** Whether it was placed by an account that Twilio had on trial. */
 export function wasTrial({ events }: Timeline): boolean {
-  return events.some(({ kind, detail }) => kind === "queued" && detail?.startsWith(TRIAL));
+  return events.some(({ kind, detail }) => kind === "queued" && detail?.startsWith(`${TRIAL}:`));
 }
 
 /** Whether the operator wants it over. */

@@ -60,11 +60,9 @@ export function outbound(parts: OutboundParts): Outbound {
       ...liveOperations({ ...parts, dialer }),
     ],
     start(open) {
-      idempotency.start();
       dialer.start(open);
     },
     stop() {
-      idempotency.stop();
       dialer.stop();
     },
   };

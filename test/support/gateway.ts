@@ -1,6 +1,6 @@
 // A real gateway for a story: in this process, on a port and a database of its own, with the numbers and agents the
 // story wants and an offline Twilio that knows its account.
-import { createSecretKey, randomBytes, randomUUID } from "node:crypto";
+import { createSecretKey, type KeyObject, randomBytes, randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +23,9 @@ export const ECHO_NUMBER = "+12025550100";
 export const TEST_AGENT_NUMBER = "+12025550101";
 /** Always accepted by a story's gateway. */
 export const API_KEY = "an API key that only the tests have, long enough";
+
+/** Nobody listens there: a story that has no exchange asks nobody. */
+const NO_TWILIO = "http://127.0.0.1:9";
 
 /** A Twilio account as a user gives it. */
 export function configuration(name: string, changes: Partial<ConfigurationFields> = {}): ConfigurationFields {
@@ -94,6 +97,8 @@ export interface StoryOptions {
   readonly workflows?: readonly StoryWorkflow[];
   readonly clock?: Clock;
   readonly silence?: { readonly mediaGapMs: number; readonly pongMs: number };
+  /** Another story's, whose gateway is gone; by default a new one. */
+  readonly database?: StoryDatabase;
   /** Calls placed a second at each account, and how long a request to Twilio may take. */
   readonly callsPerS?: number;
   readonly twilioTimeoutMs?: number;
@@ -101,10 +106,18 @@ export interface StoryOptions {
   readonly onLogLine?: (line: string) => void;
 }
 
+/** What is left of a story when its gateway is gone. */
+export interface StoryDatabase {
+  readonly path: string;
+  readonly key: KeyObject;
+  readonly workflowIds: ReadonlyMap<number, WorkflowId>;
+}
+
 export interface Story {
   readonly gateway: Gateway;
   readonly store: Store;
   readonly databasePath: string;
+  readonly database: StoryDatabase;
   readonly twilio: TwilioTwin;
   /** `http://127.0.0.1:port`, whatever the public base is. */
   readonly origin: string;
@@ -118,11 +131,13 @@ export interface Story {
 
 /** Starts a gateway and its Twilio. */
 export async function startStory(options: StoryOptions = {}): Promise<Story> {
-  const env = { PORT: "0", MEDIA_WORKERS: "2", LINECARD_API_KEY: API_KEY, ...options.env };
+  const env = { PORT: "0", MEDIA_WORKERS: "2", LINECARD_API_KEY: API_KEY, TWILIO_API_BASE_URL: NO_TWILIO, ...options.env };
   const settings = readSettings(env, 2);
   const log = pino({ level: "debug" }, { write: options.onLogLine ?? (() => {}) });
-  const { store, databasePath, remove } = await newStore();
-  const workflowIds = await furnish(store, options);
+  const { store, databasePath, key, remove } = await (options.database === undefined
+    ? newStore()
+    : reopened(options.database));
+  const workflowIds = options.database?.workflowIds ?? (await furnish(store, options));
   const gateway = await startGateway({
     settings,
     store,
@@ -153,6 +168,7 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
     gateway,
     store,
     databasePath,
+    database: { path: databasePath, key, workflowIds },
     twilio,
     origin,
     workflowId: (key) => workflowIds.get(key)!,
@@ -162,11 +178,24 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
 }
 
 /** A database in a folder of its own; `remove` takes the folder away once the store is closed. */
-export async function newStore(): Promise<{ store: Store; databasePath: string; remove: () => void }> {
+export async function newStore(): Promise<OpenStore> {
   const folder = mkdtempSync(join(tmpdir(), "linecard-story-"));
   const databasePath = join(folder, "linecard.db");
-  const store = await openStore(databasePath, createSecretKey(randomBytes(32)));
-  return { store, databasePath, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const key = createSecretKey(randomBytes(32));
+  const store = await openStore(databasePath, key);
+  return { store, databasePath, key, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+interface OpenStore {
+  readonly store: Store;
+  readonly databasePath: string;
+  readonly key: KeyObject;
+  readonly remove: () => void;
+}
+
+/** The folder is its first story's to take away. */
+async function reopened({ path, key }: StoryDatabase): Promise<OpenStore> {
+  return { store: await openStore(path, key), databasePath: path, key, remove: () => {} };
 }
 
 /** Puts in what every story has and what this one adds; the ids that its workflows were given, by their keys. */

@@ -41,7 +41,8 @@ export interface OutboundStory extends Story {
 
 export interface OutboundOptions extends StoryOptions {
   readonly account?: AccountOptions;
-  readonly exchange?: ExchangeOptions;
+  /** An exchange of another story's, or what a new one is to be like. */
+  readonly exchange?: Exchange | ExchangeOptions;
 }
 
 const numbers = new Set<string>();
@@ -55,21 +56,10 @@ export function somebody({ exchange }: Pick<OutboundStory, "exchange">, person: 
 }
 
 export async function startOutbound(options: OutboundOptions = {}): Promise<OutboundStory> {
-  const exchange = await Exchange.start({
-    dialMs: 20,
-    timeoutBufferMs: 0,
-    accounts: [
-      {
-        accountSid: ACCOUNT_SID,
-        authToken: AUTH_TOKEN,
-        numbers: [ECHO_NUMBER, TEST_AGENT_NUMBER],
-        callsPerSecond: 1_000,
-        ...options.account,
-      },
-    ],
-    ...options.exchange,
-  });
-  after(() => exchange.close());
+  const exchange =
+    options.exchange instanceof Exchange
+      ? options.exchange
+      : await newExchange(options.account, options.exchange);
   const story = await startStory({
     callsPerS: 1_000,
     ...options,
@@ -99,6 +89,25 @@ export async function startOutbound(options: OutboundOptions = {}): Promise<Outb
   };
 }
 
+async function newExchange(account: AccountOptions = {}, options: ExchangeOptions = {}): Promise<Exchange> {
+  const exchange = await Exchange.start({
+    dialMs: 20,
+    timeoutBufferMs: 0,
+    accounts: [
+      {
+        accountSid: ACCOUNT_SID,
+        authToken: AUTH_TOKEN,
+        numbers: [ECHO_NUMBER, TEST_AGENT_NUMBER],
+        callsPerSecond: 1_000,
+        ...account,
+      },
+    ],
+    ...options,
+  });
+  after(() => exchange.close());
+  return exchange;
+}
+
 /** Twilio's side of the call that an answer names. */
 export function placedCall({ exchange }: Pick<OutboundStory, "exchange">, callSid: string) {
   const call = exchange.placed.find(({ leg }) => leg.sid === callSid);
@@ -109,4 +118,12 @@ export function placedCall({ exchange }: Pick<OutboundStory, "exchange">, callSi
 /** What the timeline says of a kind. */
 export function lines({ events }: CallRecord, kind: string): (string | undefined)[] {
   return events.filter((event) => event.kind === kind).map(({ detail }) => detail);
+}
+
+/** The same database, Twilio and people with another gateway, as after a restart. */
+export async function restarted(story: OutboundStory, options: OutboundOptions = {}): Promise<OutboundStory> {
+  await story.gateway.close();
+  // At the same address: Twilio goes on calling what it was given.
+  const env = { PORT: String(story.gateway.settings.port), ...options.env };
+  return startOutbound({ ...options, env, database: story.database, exchange: story.exchange });
 }

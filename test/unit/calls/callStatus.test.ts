@@ -30,7 +30,7 @@ function keeper(isTrial = false) {
   };
   const opened = { ...newRecord(RUN, facts, BEGAN_MS, { state: "placed" }), submittedAtMs: BEGAN_MS };
   let record: CallRecord = opened;
-  const events = [...(isTrial ? [{ atMs: BEGAN_MS, kind: "queued" as const, detail: TRIAL }] : [])];
+  const events = [...(isTrial ? [{ atMs: BEGAN_MS, kind: "queued" as const, detail: `${TRIAL}: what it means` }] : [])];
   const endings: Outcome[] = [];
   const records = {
     get: () => ({ ...record, events }),
