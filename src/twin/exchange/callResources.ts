@@ -128,10 +128,8 @@ export function updateCall(question: Question): Answer {
     const { callbacks } = readCallbacks(form);
     if (callbacks !== undefined && call instanceof PlacedCall) call.retarget(callbacks);
   } else if (status === "completed") call.hangUp();
-  else if (status === "canceled") {
-    if (record.status === "in-progress") throw new RestError(21220);
-    call.hangUp();
-  }
+  // To cancel a call that has been answered is no error, but changes nothing.
+  else if (status === "canceled" && record.status !== "in-progress") call.hangUp();
   return ok(record.json());
 }
 
