@@ -12,7 +12,8 @@ import { apiOperations } from "./composition/api.ts";
 import { type DemoTwin, startDemoTwin } from "./composition/demoTwin.ts";
 import { emptied, reached } from "./composition/draining.ts";
 import { loadCallLog, loadDirectory } from "./composition/loading.ts";
-import { observeCallLog, observeCalls } from "./composition/observer.ts";
+import { numbers } from "./composition/numbers.ts";
+import { observeCallLog, observeCalls, observeNumbers } from "./composition/observer.ts";
 import { outbound } from "./composition/outbound.ts";
 import { pageRoutes } from "./console/page.ts";
 import type { Clock } from "./domain/clock.ts";
@@ -131,6 +132,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     ...(callsPerS !== undefined && { callsPerS }),
   });
   const { dialer } = placing;
+  const telephony = numbers({
+    ...{ store, clock, directory, rest, accessOf: access, publicBase },
+    observer: observeNumbers(metrics, log),
+    voiceFallbackUrl: settings.voiceFallbackUrl,
+  });
   const open = await store.records.current(0);
   const operations = apiOperations({
     store,
@@ -142,7 +148,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     metrics,
     agentTypes,
     publicBase,
-    more: placing.operations,
+    more: [...telephony.operations, ...placing.operations],
   });
   const routes: Route[] = [
     ...twilioRoutes({ calls, dialer, records, directory, observer, clock, publicBase }),
@@ -190,6 +196,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     callsDialling: () => dialer.pending,
     recordsWaiting: () => records.backlog,
     callsMax,
+    numbersBySync: () => telephony.counts(),
     sockets: () => ({ media: front.sockets(), connections: front.connections() }),
   };
   const stopSampling = metrics.watch(sources, clock);
@@ -197,6 +204,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   let closing: Promise<void> | undefined;
   const close = () => {
     placing.stop();
+    telephony.stop();
     demoTwin?.stop();
     calls.cut();
     front.close();
@@ -221,6 +229,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       demoTwin = await startDemoTwin(twin);
     }
     placing.start(open);
+    telephony.start();
   } catch (error) {
     await close();
     throw error;

@@ -7,6 +7,7 @@ import type { CallObserver } from "../calls/observer.ts";
 import type { Clock } from "../domain/clock.ts";
 import { REFUSALS } from "../domain/endings.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { SyncObserver } from "../numbers/sync.ts";
 import type { MediaPoolObserver } from "../pool/mediaPool.ts";
 
 /** The same warning about what strangers do is written once in so long. */
@@ -79,5 +80,26 @@ export function observeCallLog(log: Logger): CallLogObserver {
     onStalled: (why, waiting) => log.error({ why, waiting }, "the call log can't be written; calls go on"),
     onResumed: () => log.info("the call log is written again"),
     onRefused: (run) => log.error({ run }, "the database refuses this call's record"),
+  };
+}
+
+/** How numbers come to stand with Twilio. */
+export function observeNumbers(metrics: Metrics, log: Logger): SyncObserver {
+  return {
+    settled({ numberId, configurationId, lastDigits, result }) {
+      metrics.numbersSynced(result);
+      const facts = { numberId, configurationId, number: `…${lastDigits}`, result };
+      const isWell = result === "in_sync" || result === "none" || result === "pending";
+      log[isWell ? "info" : "warn"](facts, "a number's webhooks at Twilio");
+    },
+    confirmed: (numbers) => metrics.numbersSynced("in_sync", numbers),
+    checkFailed(configurationId, { kind, twilioCode }) {
+      metrics.restFailed("check_account", kind);
+      log.warn({ configurationId, kind, twilioCode }, "an account's numbers could not be looked at");
+    },
+    fault(error) {
+      metrics.fault("sync");
+      log.error({ err: error }, "a number could not be kept in step with Twilio");
+    },
   };
 }

@@ -27,6 +27,8 @@ export interface MetricSources {
   callsLive(): number;
   /** Outbound calls that nobody talks on yet. */
   callsDialling(): number;
+  /** Phone numbers by how they stand with Twilio. */
+  numbersBySync(): Readonly<Record<string, number>>;
   /** Call records that wait to be written. */
   recordsWaiting(): number;
   readonly callsMax: number;
@@ -34,7 +36,7 @@ export interface MetricSources {
 }
 
 /** Where a fault of ours was contained. */
-const FAULT_PLACES = ["http", "socket", "front"] as const;
+const FAULT_PLACES = ["http", "socket", "front", "sync"] as const;
 type FaultPlace = (typeof FAULT_PLACES)[number];
 
 /** Fates of frames that worker threads count; `direction` is the caller's: in from the caller, out to them. */
@@ -77,6 +79,7 @@ export class Metrics {
   readonly #faults: Counter<"where">;
   readonly #loopDelay: Histogram;
   readonly #connectionsRefused: Counter;
+  readonly #syncs: Counter<"result">;
   readonly #submissions: Counter<"result">;
   readonly #restErrors: Counter<"request" | "kind">;
   readonly #loopLag = new LoopLag(LOOP_SAMPLES);
@@ -106,6 +109,9 @@ export class Metrics {
       "kind",
     ]);
     this.#connectionsRefused = counter("connections_refused_total", "Connections closed at the limit.");
+    this.#syncs = counter("number_sync_total", "Looks at numbers at Twilio, by how they stood after it.", [
+      "result",
+    ]);
     const histogram = (name: string, help: string, buckets: number[]) =>
       new Histogram({ name: `linecard_${name}`, help, buckets, registers });
     this.#webhooks = histogram(
@@ -128,7 +134,8 @@ export class Metrics {
     for (const reason of refusals) this.#refused.inc({ reason }, 0);
     for (const violation of STREAM_VIOLATIONS) this.#violations.inc({ violation }, 0);
     for (const reason of [...END_REASONS, ...REFUSALS]) this.#ended.inc({ direction: "inbound", reason }, 0);
-    for (const reason of [...END_REASONS, ...DIAL_ENDINGS]) this.#ended.inc({ direction: "outbound", reason }, 0);
+    for (const reason of [...END_REASONS, ...DIAL_ENDINGS])
+      this.#ended.inc({ direction: "outbound", reason }, 0);
     for (const why of ["stuck", "exit"]) this.#deaths.inc({ why }, 0);
     for (const where of FAULT_PLACES) this.#faults.inc({ where }, 0);
   }
@@ -161,6 +168,9 @@ export class Metrics {
       "call_records_waiting",
       "Call records that wait to be written. More than a few for long: the database can't write.",
       sources.recordsWaiting,
+    );
+    this.#view("numbers", "Phone numbers by how their webhooks stand with Twilio.", "gauge", () =>
+      Object.entries(sources.numbersBySync()).map(([sync, value]) => ({ value, labels: { sync } })),
     );
     gauge("workers", "Media workers up.", () => sources.pool().workers);
     gauge(
@@ -215,6 +225,10 @@ export class Metrics {
 
   workerDied(why: string): void {
     this.#deaths.inc({ why });
+  }
+
+  numbersSynced(result: string, numbers = 1): void {
+    this.#syncs.inc({ result }, numbers);
   }
 
   callReplaced(): void {
@@ -306,7 +320,7 @@ export class Metrics {
   #view(
     suffix: string,
     help: string,
-    type: "counter" | "histogram",
+    type: "counter" | "gauge" | "histogram",
     read: (name: string) => MetricValue<string>[],
   ): void {
     const name = `linecard_${suffix}`;

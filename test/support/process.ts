@@ -108,11 +108,19 @@ export interface RunningGateway {
   readonly readyMs: number;
 }
 
+/** Nobody listens there: an account that is only made up asks nobody. */
+const NO_TWILIO = "http://127.0.0.1:9";
+
 /** Starts the gateway on a port the system chooses, with a database of its own unless `env` says where. */
 export async function startGatewayProcess(owner: Owner, env: Environment = {}): Promise<RunningGateway> {
   const startedMs = performance.now();
   const databasePath = env.DATABASE_PATH ?? join(folder(owner), "data", "linecard.db");
-  const program = new Program(owner, "main.ts", [], { PORT: "0", DATABASE_PATH: databasePath, ...env });
+  const program = new Program(owner, "main.ts", [], {
+    PORT: "0",
+    DATABASE_PATH: databasePath,
+    TWILIO_API_BASE_URL: NO_TWILIO,
+    ...env,
+  });
   const [, port] = await program.wrote(/^Linecard listens on [\d.]+:(\d+) .*\n/m);
   const readyMs = performance.now() - startedMs;
   return { program, origin: `http://127.0.0.1:${port}`, databasePath, readyMs };

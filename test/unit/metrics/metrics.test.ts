@@ -37,6 +37,7 @@ function watched(changes: Partial<MetricSources> = {}) {
     callsLive: () => 0,
     callsDialling: () => 0,
     recordsWaiting: () => 0,
+    numbersBySync: () => ({ in_sync: 3, failed: 1 }),
     callsMax: 10,
     sockets: () => ({ media: 0, connections: 0 }),
     ...changes,
