@@ -1,15 +1,27 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type ServedDocument, type ServedOperation, shortcomings } from "../../support/compatibility.ts";
-import { type ContractOperation, contractOperation } from "../../support/contract.ts";
+import { CONTRACT, type ContractOperation, contractOperation } from "../../support/contract.ts";
 import { startApi } from "./rig.ts";
 
 /** What is served beside the contract, each with the reason why. */
 const OURS: Readonly<Record<string, string>> = {
   "GET /openapi.json": "describes the API as it is served",
+  "POST /api/v1/organizations/telephony-configs/{config_id}/phone-numbers/{phone_number_id}/sync":
+    "the contract has no way to set a number at Twilio again",
   "GET /metrics": "Prometheus' own format",
   "GET /api/v1/calls/live": "the contract has no look at calls that are going on",
   "POST /api/v1/calls/live/{run}/hangup": "nor a way to end one",
+};
+
+/** What of the contract is not described as served, by how its path begins, each with the reason why. */
+const NOT_DESCRIBED: Readonly<Record<string, string>> = {
+  "/api/v1/telephony/inbound/":
+    "Twilio's webhooks, signed and answered in TwiML, are no business of a client's",
+  "/api/v1/telephony/twilio/status-callback/": "the same",
+  "/api/v1/telephony/transfer-result/": "calls are not transferred yet",
+  "/api/v1/campaign/": "there are no campaigns yet",
+  "/api/v1/public/download/": "calls are not recorded yet",
 };
 
 describe("what is served", () => {
@@ -32,6 +44,24 @@ describe("what is served", () => {
     }
     assert.deepEqual(wrong, []);
     assert.deepEqual([...ours], [], "the list names what is not served");
+  });
+
+  it("is all of the contract, but for what is on the list", async (t) => {
+    const document: ServedDocument = (await (await startApi(t)).client.get("/openapi.json")).body;
+    const served = new Set(
+      Object.entries(document.paths).flatMap(([path, methods]) =>
+        Object.keys(methods).map((method) => contractOperation(method.toUpperCase(), path)),
+      ),
+    );
+    const beginnings = Object.keys(NOT_DESCRIBED);
+    const begun = (path: string) => beginnings.find((beginning) => path.startsWith(beginning));
+    const absent = CONTRACT.filter((promised) => !served.has(promised)).map(({ path }) => path);
+    assert.deepEqual(
+      absent.filter((path) => begun(path) === undefined),
+      [],
+      "is in the contract, not served, and not on the list",
+    );
+    assert.deepEqual(new Set(absent.map(begun)), new Set(beginnings), "the list names what is served");
   });
 
   it("is summed up in our own words, and every error is described", async (t) => {
