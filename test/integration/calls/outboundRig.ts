@@ -89,7 +89,10 @@ export async function startOutbound(options: OutboundOptions = {}): Promise<Outb
   };
 }
 
-async function newExchange(account: AccountOptions = {}, options: ExchangeOptions = {}): Promise<Exchange> {
+export async function newExchange(
+  account: AccountOptions = {},
+  options: ExchangeOptions = {},
+): Promise<Exchange> {
   const exchange = await Exchange.start({
     dialMs: 20,
     timeoutBufferMs: 0,
