@@ -28,7 +28,7 @@ export function syncWords(address: string, sync: NumberSync, places: Places): Sy
         sentence:
           sync.found === ""
             ? `${address} has no address for calls at Twilio any more, so calls to it don't come here.`
-            : `Calls to ${address} go to ${sync.found} by Twilio's settings, and not here. That address was left as it is.`,
+            : `Calls to ${address} go to ${sync.found} by Twilio's settings, and not here. That address was left as it was.`,
         remedy: `To have them come here, save the number's workflow again or use its sync operation. ${byHand(address, places)}`,
       };
     case "failed":
