@@ -8,6 +8,7 @@ import { type Gateway, startGateway } from "./gateway.ts";
 import { demoAccountPath, type FirstStart, firstStart } from "./numbers/firstStart.ts";
 import { DEFAULT_DATABASE_PATH, readSettings, type Settings } from "./settings.ts";
 import { databaseKey } from "./store/key.ts";
+import { finishRotation } from "./store/rotation.ts";
 import { openStore } from "./store/store.ts";
 
 /** Named, not shown: what is printed here ends up in a service's log. */
@@ -25,6 +26,7 @@ try {
 async function main(): Promise<void> {
   const settings = readSettings(process.env, availableParallelism());
   const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  finishRotation(settings.databasePath);
   const { key, file, isNew } = databaseKey(settings.databasePath, settings.encryptionKey);
   const store = await openStore(settings.databasePath, key);
   const first = await firstStart(store, settings, systemClock);

@@ -13,7 +13,7 @@ import {
 import { dirname } from "node:path";
 import { GatewayError } from "../domain/errors.ts";
 
-const KEY_BYTES = 32;
+export const KEY_BYTES = 32;
 
 export interface DatabaseKey {
   readonly key: KeyObject;
@@ -26,6 +26,11 @@ export interface DatabaseKey {
 /** The path of the key's file, beside the database. */
 export function keyPath(databasePath: string): string {
   return `${databasePath.replace(/\.db$/, "")}.key`;
+}
+
+/** Where the next key stands while a rotation is under way. */
+export function newKeyPath(databasePath: string): string {
+  return `${keyPath(databasePath)}.new`;
 }
 
 /** Throws GatewayError SETTINGS_INVALID when the file can't be read or made, or holds no key. */
@@ -41,7 +46,8 @@ export function databaseKey(databasePath: string, given: KeyObject | undefined):
   return { key: writeKey(file, randomBytes(KEY_BYTES)), file, isNew: true };
 }
 
-function readKey(file: string): KeyObject {
+/** Throws GatewayError SETTINGS_INVALID. */
+export function readKey(file: string): KeyObject {
   try {
     chmodSync(file, 0o600);
     const bytes = Buffer.from(readFileSync(file, "utf8").trim(), "base64");

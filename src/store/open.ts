@@ -13,7 +13,7 @@ export type Db = Database.Database;
 /** So long a write waits for another process that holds the database: a backup, or a person with a shell. */
 const BUSY_MS = 5_000;
 /** `LNCD`, so that another program's database is not taken for ours. */
-const APPLICATION_ID = 0x4c4e4344;
+export const APPLICATION_ID = 0x4c4e4344;
 const KEY_CHECK = "key_check";
 const KEY_CHECK_TEXT = "linecard";
 
@@ -33,6 +33,24 @@ export function openDatabase(
   migrations: readonly string[] = MIGRATIONS,
 ): OpenDatabase {
   const lock = lockDatabase(path);
+  let db: Db;
+  try {
+    db = openLocked(path, vault, migrations);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+  return {
+    db,
+    close() {
+      db.close();
+      lock.close();
+    },
+  };
+}
+
+/** The same for whoever holds the lock already. */
+export function openLocked(path: string, vault: Vault, migrations: readonly string[] = MIGRATIONS): Db {
   let db: Db | undefined;
   try {
     inspect(path, vault, migrations.length);
@@ -41,19 +59,22 @@ export function openDatabase(
     db.pragma("synchronous = FULL"); // a call record that was written outlives a power cut
     db.pragma("foreign_keys = ON");
     migrate(db, vault, migrations);
+    return db;
   } catch (error) {
     db?.close();
-    lock.close();
     throw error instanceof GatewayError ? error : unusable(path, error);
   }
-  const opened = db;
-  return {
-    db: opened,
-    close() {
-      opened.close();
-      lock.close();
-    },
-  };
+}
+
+/** Whether this is the vault of a database that is ours and sound; throws GatewayError DATABASE_UNUSABLE when it is not. */
+export function opensWith(path: string, vault: Vault): boolean {
+  try {
+    inspect(path, vault, MIGRATIONS.length);
+    return true;
+  } catch (error) {
+    if (error instanceof GatewayError && error.cause instanceof SealBroken) return false;
+    throw error instanceof GatewayError ? error : unusable(path, error);
+  }
 }
 
 /**
