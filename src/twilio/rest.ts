@@ -94,7 +94,7 @@ export interface TwilioRest {
   ): Promise<readonly TwilioCall[]>;
   /**
    * `completed` ends a call in any state, `canceled` only one that has not been answered: if it was answered
-   * meanwhile that is `refused` with twilioCode 21220, and it goes on.
+   * meanwhile that is `refused` with twilioCode 21220, however Twilio puts it, and it goes on.
    */
   endCall(
     access: TwilioAccess,
@@ -210,13 +210,15 @@ class PackagedRest implements TwilioRest {
     return this.#ask(access, async (client) => {
       const call = client.calls(callSid);
       try {
-        await call.update({ status });
+        const after = await call.update({ status });
+        // Twilio takes the cancelling of a call that was just answered for done, and lets it go on.
+        if (status === "canceled" && after.status === "in-progress") throw answeredMeanwhile();
         return "ended";
       } catch (error) {
         if (isNotFound(error)) return "already_over";
         if (!(error instanceof TwilioFailure) || error.twilioCode !== WRONG_CALL_STATE) throw error;
         // To cancel a call that is being talked on is the wrong state too, and that one is not over.
-        if (status === "canceled" && !isTerminal((await call.fetch()).status)) throw error;
+        if (status === "canceled" && !isTerminal((await call.fetch()).status)) throw answeredMeanwhile();
         return "already_over";
       }
     });
@@ -320,4 +322,9 @@ async function unlessNotFound<Value>(fetch: () => Promise<Value>): Promise<Value
     if (isNotFound(error)) return undefined;
     throw error;
   }
+}
+
+function answeredMeanwhile(): TwilioFailure {
+  const words = "The call was answered before it could be cancelled, and goes on.";
+  return new TwilioFailure("refused", words, { twilioCode: WRONG_CALL_STATE });
 }
