@@ -209,18 +209,20 @@ class PackagedRest implements TwilioRest {
   ): Promise<"ended" | "already_over"> {
     return this.#ask(access, async (client) => {
       const call = client.calls(callSid);
+      let after: string;
       try {
-        const after = await call.update({ status });
-        // Twilio takes the cancelling of a call that was just answered for done, and lets it go on.
-        if (status === "canceled" && after.status === "in-progress") throw answeredMeanwhile();
-        return "ended";
+        after = (await call.update({ status })).status;
       } catch (error) {
         if (isNotFound(error)) return "already_over";
         if (!(error instanceof TwilioFailure) || error.twilioCode !== WRONG_CALL_STATE) throw error;
         // To cancel a call that is being talked on is the wrong state too, and that one is not over.
-        if (status === "canceled" && !isTerminal((await call.fetch()).status)) throw answeredMeanwhile();
-        return "already_over";
+        if (status === "completed" || isTerminal((await call.fetch()).status)) return "already_over";
+        after = "in-progress";
       }
+      // Twilio may also take the cancelling of a call that was just answered for done, and let it go on.
+      if (status === "completed" || after !== "in-progress") return "ended";
+      const words = "The call was answered before it could be cancelled, and goes on.";
+      throw new TwilioFailure("refused", words, { twilioCode: WRONG_CALL_STATE });
     });
   }
 
@@ -322,9 +324,4 @@ async function unlessNotFound<Value>(fetch: () => Promise<Value>): Promise<Value
     if (isNotFound(error)) return undefined;
     throw error;
   }
-}
-
-function answeredMeanwhile(): TwilioFailure {
-  const words = "The call was answered before it could be cancelled, and goes on.";
-  return new TwilioFailure("refused", words, { twilioCode: WRONG_CALL_STATE });
 }
