@@ -5,9 +5,11 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -62,13 +64,20 @@ export function readKey(file: string): KeyObject {
 }
 
 /**
- * Mode 0600, exclusively: a key that is there is never written over. It is on disk when this returns, and so before
- * anything that it seals.
+ * Mode 0600, whole or not at all, and exclusively: a key that is there is never written over. It is on disk when this
+ * returns, and so before anything that it seals.
  */
 export function writeKey(file: string, bytes: Buffer): KeyObject {
   try {
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, `${bytes.toString("base64")}\n`, { mode: 0o600, flag: "wx", flush: true });
+    const partial = `${file}.${process.pid}`;
+    rmSync(partial, { force: true });
+    writeFileSync(partial, `${bytes.toString("base64")}\n`, { mode: 0o600, flag: "wx", flush: true });
+    try {
+      linkSync(partial, file); // unlike a rename it fails where something is
+    } finally {
+      rmSync(partial, { force: true });
+    }
     flushFolder(dirname(file));
     return createSecretKey(bytes);
   } catch (cause) {

@@ -10,8 +10,8 @@
 import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { placeOf, SEALED_COLUMNS } from "../numbers/configurations.store.ts";
 import { GatewayError } from "../domain/errors.ts";
+import { placeOf, SEALED_COLUMNS } from "../numbers/configurations.store.ts";
 import { flushFolder, KEY_BYTES, keyPath, newKeyPath, readKey, writeKey } from "./key.ts";
 import { type Db, lockDatabase, openLocked, opensWith, writeKeyCheck } from "./open.ts";
 import { Vault } from "./vault.ts";
@@ -49,7 +49,10 @@ export function rotateKey(databasePath: string, { present, next }: GivenKeys): R
     const goesToFile = isInFile || next === undefined;
     if (!isInFile && goesToFile && existsSync(file)) {
       const remedy = "move it away, or set LINECARD_ENCRYPTION_KEY_NEW";
-      throw new GatewayError("CONFLICT", `${file} is there, with a key that is not the database's: ${remedy}`);
+      throw new GatewayError(
+        "CONFLICT",
+        `${file} is there, with a key that is not the database's: ${remedy}`,
+      );
     }
     if (goesToFile) {
       rmSync(newKeyPath(databasePath), { force: true }); // of a rotation that was cut short before it began
