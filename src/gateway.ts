@@ -134,7 +134,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { dialer } = placing;
   const telephony = numbers({
     ...{ store, clock, directory, rest, accessOf: access, publicBase },
-    observer: observeNumbers(metrics, log),
+    observer: observeNumbers(metrics, log, clock),
     voiceFallbackUrl: settings.voiceFallbackUrl,
   });
   const open = await store.records.current(0);

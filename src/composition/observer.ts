@@ -21,15 +21,7 @@ export function observeCalls(
   clock: Clock,
   onAnsweredCallEnded: () => void,
 ): CallObserver & DialObserver & MediaPoolObserver {
-  const saidMs = new Map<string, number>();
-  // Strangers can cause these at will; the metrics count every one.
-  const seldom = (what: string, say: () => void) => {
-    const nowMs = clock.nowMs();
-    if (nowMs - (saidMs.get(what) ?? Number.NEGATIVE_INFINITY) < SELDOM_MS) return;
-    if (saidMs.size >= SELDOM_MAX) saidMs.clear();
-    saidMs.set(what, nowMs);
-    say();
-  };
+  const seldom = newSeldom(clock);
   return {
     webhookAnswered: (answer, tookMs) => metrics.webhookAnswered(answer, tookMs),
     ended({ callSid, run }, direction, outcome, talkedMs, error) {
@@ -84,13 +76,17 @@ export function observeCallLog(log: Logger): CallLogObserver {
 }
 
 /** How numbers come to stand with Twilio. */
-export function observeNumbers(metrics: Metrics, log: Logger): SyncObserver {
+export function observeNumbers(metrics: Metrics, log: Logger, clock: Clock): SyncObserver {
+  const seldom = newSeldom(clock);
   return {
     settled({ numberId, configurationId, lastDigits, result }) {
       metrics.numbersSynced(result);
       const facts = { numberId, configurationId, number: `…${lastDigits}`, result };
       const isWell = result === "in_sync" || result === "none" || result === "pending";
-      log[isWell ? "info" : "warn"](facts, "a number's webhooks at Twilio");
+      // An account's thousands mostly come out alike; how many of them, the metrics tell.
+      const say = () =>
+        log[isWell ? "info" : "warn"](facts, "a number's webhooks at Twilio, and perhaps others alike");
+      seldom(`${configurationId} ${result}`, say);
     },
     confirmed: (numbers) => metrics.numbersSynced("in_sync", numbers),
     checkFailed(configurationId, { kind, twilioCode }) {
@@ -101,5 +97,19 @@ export function observeNumbers(metrics: Metrics, log: Logger): SyncObserver {
       metrics.fault("sync");
       log.error({ err: error }, "a number could not be kept in step with Twilio");
     },
+  };
+}
+
+type Seldom = (what: string, say: () => void) => void;
+
+/** Says the same thing once in a while. Strangers can cause some of them at will; the metrics count every one. */
+function newSeldom(clock: Clock): Seldom {
+  const saidMs = new Map<string, number>();
+  return (what, say) => {
+    const nowMs = clock.nowMs();
+    if (nowMs - (saidMs.get(what) ?? Number.NEGATIVE_INFINITY) < SELDOM_MS) return;
+    if (saidMs.size >= SELDOM_MAX) saidMs.clear();
+    saidMs.set(what, nowMs);
+    say();
   };
 }
