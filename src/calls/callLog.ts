@@ -14,7 +14,7 @@ import {
   newRecord,
 } from "./records.ts";
 
-/** Records kept in memory; the oldest that is over and written makes room. */
+/** Records kept in memory; the oldest that is over or not begun, and written, makes room. */
 const RECORDS_MAX = 10_000;
 /** Records that may wait to be written before no new call is taken. */
 export const BACKLOG_MAX = 5_000;
@@ -204,7 +204,9 @@ export class CallLog implements CallRecords {
 
   #forgetOldest(): void {
     for (const [run, record] of this.#byRun) {
-      if (record.outcome === undefined || this.#unsaved.has(run) || this.#sent.has(run)) continue;
+      // A run that was made to be dialled later may wait in the store.
+      const isWanted = record.outcome === undefined && record.state !== "created";
+      if (isWanted || this.#unsaved.has(run) || this.#sent.has(run)) continue;
       this.#byRun.delete(run);
       this.#savedEvents.delete(run);
       if (record.callSid !== undefined) this.#byCallSid.delete(record.callSid);

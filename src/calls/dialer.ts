@@ -12,12 +12,13 @@ import { closeRecord, type RecordEnding } from "./ending.ts";
 import { Follower } from "./following.ts";
 import type { LiveCalls } from "./liveCalls.ts";
 import type { CallObserver } from "./observer.ts";
-import { orderFor, type RunUrls } from "./outbound.ts";
+import type { RunUrls } from "./outbound.ts";
 import { Pace } from "./pace.ts";
 import type { CallRecord, CallRecords } from "./records.ts";
 import { afterRestart } from "./restart.ts";
 import { Settler } from "./settling.ts";
 import { hearStatus } from "./status.ts";
+import { submitCall } from "./submission.ts";
 import { wasHangUpAsked } from "./timeline.ts";
 
 /** Calls that may wait for their turn at one account; a further one is refused. */
@@ -226,43 +227,28 @@ export class Dialer {
   }
 
   async #submit(run: RunId, dialling: Dialling): Promise<void> {
-    const { records, clock, observer, directory, rest, access, urls } = this.#parts;
+    const { records, clock, observer } = this.#parts;
     if (records.get(run)?.state !== "queued") return;
-    const submittedAtMs = clock.wallMs();
-    records.update(run, { state: "submitting", submittedAtMs });
-    records.append(run, { atMs: submittedAtMs, kind: "submitted" });
-    const configuration = directory.configuration(dialling.configurationId);
-    try {
-      // On disk before the request leaves: a call that may ring is never forgotten, nor asked for a second time.
-      await records.committed();
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
-      return this.#notPlaced(run, dialling, error, "not_asked");
-    }
-    if (this.#isStopped) return;
-    if (configuration === undefined) {
-      const error = new GatewayError(
-        "NOT_POSSIBLE",
-        "The Twilio configuration was deleted before the call was placed.",
-      );
-      return this.#notPlaced(run, dialling, error, "not_asked");
-    }
-    try {
-      const order = orderFor(records.get(run)!, urls(run), configuration.amdEnabled, dialling.answerer.agent);
-      const { sid } = await rest.createCall(access(configuration), order);
-      this.#found(run, sid);
-      dialling.settle({ kind: "placed" });
-    } catch (failure) {
-      if (!(failure instanceof TwilioFailure)) throw failure;
-      observer.restFailed("create_call", failure.kind);
-      if (!failure.mayHaveActed) {
-        const result = failure.code === "TWILIO_REFUSED" ? "refused" : "unreachable";
-        return this.#notPlaced(run, dialling, failure, result);
-      }
-      observer.submitted(run, "unknown");
-      records.append(run, { atMs: clock.wallMs(), kind: "submission_unknown", detail: failure.message });
-      dialling.settle({ kind: "unknown" });
-      if (!this.#isStopped && records.get(run)?.state === "submitting") this.#settler.add(run);
+    const { configurationId, answerer } = dialling;
+    const submitted = await submitCall(
+      this.#parts,
+      { run, configurationId, agent: answerer.agent },
+      () => this.#isStopped,
+    );
+    switch (submitted.result) {
+      case "stopped":
+        return;
+      case "placed":
+        this.#found(run, submitted.callSid);
+        return dialling.settle({ kind: "placed" });
+      case "unknown":
+        observer.submitted(run, "unknown");
+        records.append(run, { atMs: clock.wallMs(), kind: "submission_unknown", detail: submitted.words });
+        dialling.settle({ kind: "unknown" });
+        if (!this.#isStopped && records.get(run)?.state === "submitting") this.#settler.add(run);
+        return;
+      default:
+        return this.#notPlaced(run, dialling, submitted.error, submitted.result);
     }
   }
 

@@ -9,7 +9,7 @@ import type { CallRecord, CallRecords } from "./records.ts";
 import { isOverAtTwilio } from "./timeline.ts";
 
 /** Calls are looked through this often while there are any. */
-const LOOK_MS = 1_000;
+const LOOK_MS = 250;
 /** So many are asked for at once, and the others at the next look. */
 const ASKED_MAX = 5;
 /** Beyond the time it may ring, or wait in Twilio's own queue. */

@@ -1,6 +1,7 @@
 // Calls that are placed while Twilio's REST side or its callbacks go wrong. Whatever happens, Twilio has one call at
 // most for one request, and the record comes to say what became of it.
 import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
 import { afterEach, describe, it } from "node:test";
 import { counted } from "../../support/counts.ts";
 import { MovableClock } from "../../support/movableClock.ts";
@@ -145,6 +146,36 @@ describe("callbacks", () => {
     );
   });
 
+  it("delivered one to five times each in random order make fifty right records of fifty calls", async () => {
+    const seed = randomInt(2 ** 31);
+    const random = seeded(seed);
+    const delays = () =>
+      Array.from({ length: 1 + Math.floor(random() * 5) }, () => Math.floor(random() * 400));
+    exchange.faults.callbacks({ deliver: delays, times: 1_000 });
+    const people = [
+      [{ does: "answers", afterMs: 30, says: "", quietMs: 100 }, "caller_hung_up"],
+      [{ does: "busy", afterMs: 10 }, "busy"],
+      [{ does: "unreachable", sipResponseCode: 603 }, "dial_failed"],
+    ] as const;
+    const placed = await Promise.all(
+      Array.from({ length: 50 }, async (_, index) => {
+        const [person, outcome] = people[index % people.length]!;
+        const { status, body } = await place(somebody(story, person));
+        assert.equal(status, 200, `seed ${seed}`);
+        return { run: body.workflow_run_id as number, outcome };
+      }),
+    );
+    for (const { run, outcome } of placed) {
+      assert.equal((await over(run)).outcome, outcome, `seed ${seed}, run ${run}`);
+      const words = outcome === "caller_hung_up" ? 4 : outcome === "busy" ? 3 : 2;
+      await until("every word once", () => lines(record(run), "call_status").length === words);
+      const { ringingAtMs, answeredAtMs } = record(run);
+      assert.equal(ringingAtMs !== undefined, outcome !== "dial_failed", `seed ${seed}, run ${run}`);
+      assert.equal(answeredAtMs !== undefined, outcome === "caller_hung_up", `seed ${seed}, run ${run}`);
+    }
+    await allFree(story);
+  });
+
   it("that are all lost leave no record open: Twilio is asked", async () => {
     const number = somebody(story, { does: "busy", afterMs: 30 });
     exchange.faults.callbacks({ deliver: "lost", times: 10 });
@@ -188,6 +219,17 @@ describe("a run's call", () => {
     await over(run);
   });
 });
+
+/** The same numbers for the same seed: mulberry32. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
 
 function newestRun(): number {
   let run = 1;

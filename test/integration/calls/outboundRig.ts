@@ -127,6 +127,6 @@ export function lines({ events }: CallRecord, kind: string): (string | undefined
 export async function restarted(story: OutboundStory, options: OutboundOptions = {}): Promise<OutboundStory> {
   await story.gateway.close();
   // At the same address: Twilio goes on calling what it was given.
-  const env = { PORT: String(story.gateway.settings.port), ...options.env };
+  const env = { PUBLIC_BASE_URL: story.gateway.settings.publicBase.href, ...options.env };
   return startOutbound({ ...options, env, database: story.database, exchange: story.exchange });
 }

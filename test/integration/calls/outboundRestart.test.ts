@@ -1,0 +1,92 @@
+// A gateway that goes away while calls are being placed, and another one on the same database: nothing is dialled
+// twice, and every record comes to an end.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { until } from "../../support/until.ts";
+import { lines, type OutboundStory, restarted, somebody, startOutbound, TIMEOUT_MS } from "./outboundRig.ts";
+
+/** What Twilio knows, whatever port a gateway listens on. */
+const env = { PUBLIC_BASE_URL: "http://127.0.0.1:49999" };
+const callsTo = ({ exchange }: OutboundStory, number: string) =>
+  exchange.placed.filter(({ order }) => order.to === number);
+
+describe("a restart", () => {
+  it("goes on with a call that rings: it is talked on in the new gateway", async () => {
+    const first = await startOutbound({ env });
+    const number = somebody(first, { does: "nobody" });
+    const { body } = await first.place(number);
+    const run = body.workflow_run_id;
+    await until("ringing", () => first.record(run).state === "ringing");
+    const second = await restarted(first);
+    const [call] = callsTo(second, number);
+    second.exchange.people.set(number, { does: "answers", says: "", quietMs: 300 });
+    call!.pickUp();
+    await until("talk", () => second.record(run).startedAtMs !== undefined);
+    void call!.leg.hangUp();
+    const ended = await second.over(run);
+    assert.deepEqual([ended.outcome, ended.callSid], ["caller_hung_up", body.call_sid]);
+  });
+
+  it("hears of a call that ended meanwhile by asking", async () => {
+    const first = await startOutbound({ env });
+    const number = somebody(first, { does: "nobody" });
+    const { body } = await first.place(number);
+    const run = body.workflow_run_id;
+    await until("ringing", () => first.record(run).state === "ringing");
+    await first.gateway.close();
+    const [call] = callsTo(first, number);
+    call!.leg.refuse("busy", "");
+    await call!.concluded;
+    const second = await restarted(first);
+    assert.equal((await second.over(run)).outcome, "busy");
+  });
+
+  it("never dials a call again that Twilio was asked for: it is found", async () => {
+    const first = await startOutbound({ env, twilioTimeoutMs: TIMEOUT_MS });
+    const number = somebody(first, { does: "nobody" });
+    first.exchange.faults.next({ on: "Calls.create", answer: "timeout", placed: true });
+    first.exchange.faults.callbacks({ deliver: "lost", times: 10 });
+    const asked = first.place(number, {}, { "Idempotency-Key": "k" }).catch(() => undefined);
+    await until("Twilio to be asked", () => callsTo(first, number).length === 1);
+    const second = await restarted(first);
+    await asked;
+    const again = await second.place(number, {}, { "Idempotency-Key": "k" });
+    const run = again.body.workflow_run_id;
+    assert.equal(again.status, 200);
+    await until("the call to be found", () => second.record(run).callSid !== undefined);
+    assert.equal(second.record(run).callSid, callsTo(second, number)[0]!.leg.sid);
+    assert.equal(callsTo(second, number).length, 1);
+    await second.client.post(`/api/v1/calls/live/${run}/hangup`);
+    assert.equal((await second.over(run)).outcome, "canceled");
+  });
+
+  it("closes as lost what Twilio was not asked for, and lets its key place a call", async () => {
+    const first = await startOutbound({ env, callsPerS: 0.01 });
+    const number = somebody(first, { does: "busy" });
+    const other = somebody(first, { does: "busy" });
+    await first.place(other);
+    void first.place(other).catch(() => {}); // next in line
+    await until("one to wait", () => first.gateway.dialer.pending >= 1);
+    const { body } = await first.place(number, {}, { "Idempotency-Key": "waits" });
+    assert.equal(body.call_sid, null);
+    const run = body.workflow_run_id;
+    const second = await restarted(first);
+    const { outcome, endedBy } = second.record(run);
+    assert.deepEqual([outcome, endedBy], ["lost", "gateway"]);
+    assert.match(lines(second.record(run), "ended")[0]!, /before it had asked Twilio/);
+    const again = await second.place(number, {}, { "Idempotency-Key": "waits" });
+    assert.notEqual(again.body.workflow_run_id, run);
+    assert.equal((await second.over(again.body.workflow_run_id)).outcome, "busy");
+    assert.equal(callsTo(second, number).length, 1);
+  });
+
+  it("gives a key the answer it gave before", async () => {
+    const first = await startOutbound({ env });
+    const number = somebody(first, { does: "busy" });
+    const before = await first.place(number, {}, { "Idempotency-Key": "k" });
+    await first.over(before.body.workflow_run_id);
+    const second = await restarted(first);
+    const after = await second.place(number, {}, { "Idempotency-Key": "k" });
+    assert.deepEqual([after.body, callsTo(second, number).length], [before.body, 1]);
+  });
+});
