@@ -1,5 +1,6 @@
 // Twilio's word on a call's progress: a status callback, or the call as REST shows it. Pure: what a record becomes by
-// it doesn't depend on the order in which such words arrive, nor on how often. Who is told is status.ts's business.
+// it doesn't depend on the order in which such words arrive, nor on how often, but for fractions of a second. Who is
+// told is status.ts's business.
 import type { Outcome } from "../domain/endings.ts";
 import { explainSipCode, explainTwilioCode, TRIAL_KEY_PRESS } from "../twilio/errors.ts";
 import { type FormParams, param } from "../twilio/forms.ts";
@@ -13,6 +14,9 @@ import {
   type CallState,
 } from "./records.ts";
 import { wasHangUpAsked, wasTrial } from "./timeline.ts";
+
+/** Twilio's moments are whole seconds, cut off (RFC 2822). */
+const TWILIO_MOMENT_MS = 1_000;
 
 /** A trial account's calls are cut by Twilio after ten minutes, and no callback says so. */
 const TRIAL_CUT_S = 600;
@@ -75,8 +79,8 @@ export function progressAfter(record: CallRecord, report: StatusReport, nowMs: n
     progress.state = state;
   const atMs = momentOf(record, report, nowMs);
   if (report.status === "ringing" && record.ringingAtMs === undefined) progress.ringingAtMs = atMs;
-  // Twilio's moment counts for more than when its webhook happened to reach us.
-  const isBetter = report.saidAtMs !== undefined || record.answeredAtMs === undefined;
+  // The webhook for the call's TwiML came when it was answered, unless Twilio's own moment says that it came late.
+  const isBetter = record.answeredAtMs === undefined || atMs < record.answeredAtMs - TWILIO_MOMENT_MS;
   if (report.status === "in-progress" && isBetter) progress.answeredAtMs = atMs;
   const ringingAtMs = progress.ringingAtMs ?? record.ringingAtMs;
   const answeredAtMs = progress.answeredAtMs ?? record.answeredAtMs;
@@ -179,7 +183,9 @@ export function isFurther(state: CallState, than: CallState): boolean {
 /** By Twilio's clock, but neither before we asked it nor after now: clocks differ, and it writes whole seconds. */
 function momentOf({ receivedAtMs, submittedAtMs }: CallRecord, report: StatusReport, nowMs: number): number {
   const { saidAtMs = nowMs } = report;
-  return Math.min(Math.max(saidAtMs, submittedAtMs ?? receivedAtMs), nowMs);
+  // What came within the second that Twilio names is dated better by when it came.
+  const atMs = nowMs - saidAtMs < TWILIO_MOMENT_MS ? nowMs : saidAtMs;
+  return Math.min(Math.max(atMs, submittedAtMs ?? receivedAtMs), nowMs);
 }
 
 function moment(text: string | undefined): number | undefined {

@@ -39,6 +39,8 @@ export type Store = { readonly [Feature in keyof Operations]: Distant<Operations
 const WORKER_FILE = fileURLToPath(new URL("./worker.ts", import.meta.url));
 /** Orders that may wait; past it they fail at once. Records are batched, so a healthy store has one or two. */
 const ORDERS_MAX = 10_000;
+/** For whoever asked: a lock is let go, or a disk emptied, in no known time. */
+const RETRY_AFTER_S = 5;
 
 /**
  * Opens the database; rejects with GatewayError DATABASE_IN_USE or DATABASE_UNUSABLE.
@@ -171,6 +173,9 @@ function lost(): StoreAnswer {
 
 function readAnswer(answer: StoreAnswer): unknown {
   if ("value" in answer) return answer.value;
-  if ("failed" in answer) throw new GatewayError(answer.failed.code, answer.failed.message);
+  if ("failed" in answer) {
+    const { code, message } = answer.failed;
+    throw new GatewayError(code, message, code === "STORE_UNAVAILABLE" ? { retryAfterS: RETRY_AFTER_S } : {});
+  }
   throw new Error(`in the store's thread: ${answer.broken}`);
 }
