@@ -134,7 +134,9 @@ export class Placing {
       definitionId: answerer.definitionId,
       ...(initialContext !== undefined && { initialContext }),
     };
-    const made = asked.run === undefined ? undefined : await this.#madeRun(asked.run, asked.workflow);
+    const made = asked.run === undefined ? undefined : await records.recall(asked.run);
+    // From here to its being queued nothing waits, so that a run made before is never dialled by two requests.
+    if (asked.run !== undefined) checkMade(made, asked.workflow);
     const atMs = clock.wallMs();
     const run =
       made?.run ??
@@ -155,22 +157,6 @@ export class Placing {
       throw error;
     }
     return run;
-  }
-
-  /** The record of a run that waits to be dialled. */
-  async #madeRun(run: RunId, workflow: Workflow): Promise<CallRecord> {
-    const record = await this.#parts.records.recall(run);
-    if (record === undefined) throw new GatewayError("NOT_POSSIBLE", "Workflow run not found");
-    if (record.workflowId !== workflow.id) {
-      throw new GatewayError("NOT_POSSIBLE", "workflow_run_workflow_mismatch");
-    }
-    if (record.outcome !== undefined) {
-      throw new GatewayError("CONFLICT", "Workflow run is over: each run is one call. Create another run.");
-    }
-    if (record.state !== "created") {
-      throw new GatewayError("CONFLICT", "Workflow run already has an active call");
-    }
-    return record;
   }
 
   async #within(latestMs: number, submission: Promise<Submission>): Promise<Submission | undefined> {
@@ -205,6 +191,20 @@ export class Placing {
     const record = this.#parts.records.get(run)!;
     const { name, callSid } = record;
     return { run, name, callSid: callSid ?? null, message: messageOf(record) };
+  }
+}
+
+/** Throws unless it is a run of this workflow that waits to be dialled. */
+function checkMade(record: CallRecord | undefined, workflow: Workflow): void {
+  if (record === undefined) throw new GatewayError("NOT_POSSIBLE", "Workflow run not found");
+  if (record.workflowId !== workflow.id) {
+    throw new GatewayError("NOT_POSSIBLE", "workflow_run_workflow_mismatch");
+  }
+  if (record.outcome !== undefined) {
+    throw new GatewayError("CONFLICT", "Workflow run is over: each run is one call. Create another run.");
+  }
+  if (record.state !== "created") {
+    throw new GatewayError("CONFLICT", "Workflow run already has an active call");
   }
 }
 

@@ -1,6 +1,7 @@
 // Calls that are placed: what whoever asked is told, what Twilio is asked, and what the record says once it is over.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { CallSid } from "../../../src/domain/ids.ts";
 import { counted } from "../../support/counts.ts";
 import { ACCOUNT_SID, ECHO_NUMBER, TEST_AGENT_NUMBER } from "../../support/gateway.ts";
 import { allFree, until } from "../../support/until.ts";
@@ -118,6 +119,19 @@ describe("a call that nobody answers", () => {
 });
 
 describe("a live call that the operator ends", () => {
+  it("may be one that came in", async () => {
+    const call = await story.twilio.dial({ to: ECHO_NUMBER });
+    await call.connect();
+    const run = gateway.records.find(CallSid(call.sid))!.run;
+    await until("talk", () => record(run).startedAtMs !== undefined);
+    const { calls } = (await client.get("/api/v1/calls/live")).body;
+    const [seen] = calls.filter((live: { workflow_run_id: number }) => live.workflow_run_id === run);
+    assert.deepEqual([seen.direction, seen.state, seen.called_number], ["inbound", "talking", ECHO_NUMBER]);
+    assert.equal((await client.post(`/api/v1/calls/live/${run}/hangup`)).status, 200);
+    assert.deepEqual([(await call.ended).how, record(run).outcome], ["agent", "operator_hung_up"]);
+    await allFree(story);
+  });
+
   it("is hung up at Twilio", async () => {
     const { body } = await place(somebody(story, { does: "answers", says: "", quietMs: 60_000 }));
     const run = body.workflow_run_id;
@@ -232,6 +246,14 @@ describe("a run that was made before its call", () => {
     await client.post(`/api/v1/calls/live/${made.id}/hangup`);
     await over(made.id);
     assert.equal((await place("+14155550100", { workflow_run_id: made.id })).status, 409);
+  });
+
+  it("is dialled by one of two requests that come at once", async () => {
+    const made = await make("Call Bob");
+    const number = somebody(story, { does: "busy" });
+    const answers = await Promise.all([1, 2, 3].map(() => place(number, { workflow_run_id: made.id })));
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409, 409]);
+    assert.equal(exchange.placed.filter(({ order }) => order.to === number).length, 1);
   });
 
   it("belongs to its workflow, and has no call to hang up", async () => {

@@ -90,3 +90,20 @@ describe("a restart", () => {
     assert.deepEqual([after.body, callsTo(second, number).length], [before.body, 1]);
   });
 });
+
+describe("a drain", () => {
+  it("calls off what rings, and lets the others hear their conversation out", async () => {
+    const story = await startOutbound();
+    const number = somebody(story, { does: "nobody" });
+    const ringing = (await story.place(number)).body.workflow_run_id;
+    const talker = somebody(story, { does: "answers", says: "", quietMs: 1_500 });
+    const talking = (await story.place(talker)).body.workflow_run_id;
+    await until("talk", () => story.record(talking).startedAtMs !== undefined);
+    await until("ringing", () => story.record(ringing).state === "ringing");
+    assert.equal(await story.gateway.drain(20_000), 0);
+    const { outcome, endedBy } = story.record(ringing);
+    assert.deepEqual([outcome, endedBy], ["draining", "gateway"]);
+    assert.equal((await callsTo(story, number)[0]!.leg.ended).status, "canceled");
+    assert.equal(story.record(talking).outcome, "caller_hung_up");
+  });
+});
