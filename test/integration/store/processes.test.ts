@@ -70,20 +70,26 @@ describe("a start that its database forbids", { concurrency: 2 }, () => {
     return databasePath;
   }
 
+  /** The start ends with this one sentence. */
   async function isRefused(
     t: TestContext,
     databasePath: string,
     words: RegExp,
     env: Environment = {},
   ): Promise<void> {
-    const before = filesOf(databasePath);
     const all = { ...ONE_WORKER, PORT: "0", DATABASE_PATH: databasePath, ...env };
     const { status, stdout, stderr } = await new Program(t, "main.ts", [], all).exited;
     assert.deepEqual([status, stdout], [1, ""], stderr);
     assert.match(stderr, words);
     assert.equal(stderr.trimEnd().split("\n").length, 1, `one sentence: ${stderr}`);
     assert.doesNotMatch(stderr, STACK);
-    assert.deepEqual(filesOf(databasePath), before, "nothing was touched");
+  }
+
+  /** And leaves every file as it was. */
+  async function isRefusedUntouched(...refusal: Parameters<typeof isRefused>): Promise<void> {
+    const before = filesOf(refusal[1]);
+    await isRefused(...refusal);
+    assert.deepEqual(filesOf(refusal[1]), before, "nothing was touched");
   }
 
   it("because another process has it, which goes on undisturbed", async (t) => {
@@ -94,13 +100,17 @@ describe("a start that its database forbids", { concurrency: 2 }, () => {
       /linecard\.db is in use by another Linecard: stop that one, or set DATABASE_PATH/,
     );
     assert.equal((await fetch(`${origin}/readyz`)).status, 200);
+    const twilio = new TwilioTwin({ ...demoAccount(databasePath), publicBase: origin });
+    t.after(() => twilio.close());
+    await twilio.dial({ to: "+12025550199" });
+    await until("what it goes on writing to be on disk", () => rowsOf(databasePath).length === 1);
   });
 
   it("because its key's file is missing", async (t) => {
     const databasePath = copied(t);
     const key = join(dirname(databasePath), "linecard.key");
     rmSync(key);
-    await isRefused(
+    await isRefusedUntouched(
       t,
       databasePath,
       /linecard\.key, the key of .*linecard\.db, is missing: put it back, or set LINECARD/,
@@ -112,11 +122,11 @@ describe("a start that its database forbids", { concurrency: 2 }, () => {
     const databasePath = copied(t);
     const LINECARD_ENCRYPTION_KEY = randomBytes(32).toString("base64");
     const words = /was encrypted with another key: set LINECARD_ENCRYPTION_KEY to the key it was made with/;
-    await isRefused(t, databasePath, words, { LINECARD_ENCRYPTION_KEY });
+    await isRefusedUntouched(t, databasePath, words, { LINECARD_ENCRYPTION_KEY });
     writeFileSync(join(dirname(databasePath), "linecard.key"), LINECARD_ENCRYPTION_KEY);
-    await isRefused(t, databasePath, words);
+    await isRefusedUntouched(t, databasePath, words);
     writeFileSync(join(dirname(databasePath), "linecard.key"), "no key");
-    await isRefused(t, databasePath, /linecard\.key does not hold a key of 32 bytes in base64/);
+    await isRefusedUntouched(t, databasePath, /linecard\.key does not hold a key of 32 bytes in base64/);
   });
 
   it("because it is newer, damaged, or not ours", async (t) => {
@@ -124,7 +134,7 @@ describe("a start that its database forbids", { concurrency: 2 }, () => {
     const db = new Database(newer);
     db.pragma("user_version = 1000");
     db.close();
-    await isRefused(
+    await isRefusedUntouched(
       t,
       newer,
       /was written by a newer Linecard \(its version is 1000, this one knows \d+\); it was left/,
@@ -132,17 +142,21 @@ describe("a start that its database forbids", { concurrency: 2 }, () => {
 
     const cut = copied(t);
     truncateSync(cut, 8_192);
-    await isRefused(t, cut, /linecard\.db is damaged: put a backup in its place, or set DATABASE_PATH/);
+    await isRefusedUntouched(
+      t,
+      cut,
+      /linecard\.db is damaged: put a backup in its place, or set DATABASE_PATH/,
+    );
 
     const text = copied(t);
     writeFileSync(text, "no database ".repeat(999));
-    await isRefused(t, text, /linecard\.db is damaged, or no database at all/);
+    await isRefusedUntouched(t, text, /linecard\.db is damaged, or no database at all/);
   });
 
   it("by no earlier start that failed: it opens all the same", async (t) => {
     const databasePath = copied(t);
     const LINECARD_ENCRYPTION_KEY = randomBytes(32).toString("base64");
-    await isRefused(t, databasePath, /another key/, { LINECARD_ENCRYPTION_KEY });
+    await isRefusedUntouched(t, databasePath, /another key/, { LINECARD_ENCRYPTION_KEY });
     await startGatewayProcess(t, { ...ONE_WORKER, DATABASE_PATH: databasePath });
   });
 

@@ -5,6 +5,7 @@ import { createSecretKey, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import type { Worker } from "node:worker_threads";
 import { BACKLOG_MAX, CallLog, type RecordKeeper } from "../../../src/calls/callLog.ts";
 import type { CallFacts } from "../../../src/calls/records.ts";
 import { systemClock } from "../../../src/domain/clock.ts";
@@ -92,6 +93,34 @@ describe("a database that another process holds", () => {
     await (await next.connect()).hasPlayed(40);
     await next.hangUp();
     await allFree(story);
+  });
+});
+
+describe("a store's thread that dies under a gateway", () => {
+  it("takes no call and no record along", async (t) => {
+    const born: Worker[] = [];
+    const note = (worker: Worker) => born.push(worker);
+    process.on("worker", note);
+    t.after(() => process.off("worker", note));
+    const story = await startStory();
+    const { gateway, twilio, store } = story;
+    const storeThread = () => born[0]!; // made before the media workers
+    const call = await twilio.dial({ to: ECHO_NUMBER });
+    const stream = await call.connect();
+    await stream.hasPlayed(100);
+    const workers = gateway.pool.state().workers;
+    await storeThread().terminate();
+    assert.equal(gateway.pool.state().workers, workers, "no media worker was meant");
+    const other = await twilio.dial({ to: ECHO_NUMBER });
+    await (await other.connect()).hasPlayed(60);
+    await stream.hasPlayed(stream.playedMs + 200);
+    for (const each of [call, other]) assert.equal((await each.hangUp()).how, "caller");
+    await allFree(story);
+    for (const each of [call, other]) {
+      const record = recordOf(gateway, each);
+      const isWritten = async () => (await store.records.get(record.run))?.outcome === "caller_hung_up";
+      await until("its record to be written", isWritten);
+    }
   });
 });
 
