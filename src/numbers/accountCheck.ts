@@ -31,8 +31,15 @@ export interface AccountCheckParts {
   readonly places: () => Places;
   readonly isReachable: (access: TwilioAccess) => boolean;
   readonly isStopped: () => boolean;
-  /** Settles one number in the background; `found` as Twilio listed it. */
-  readonly settle: (id: NumberId, found: TwilioNumber | undefined) => Promise<void>;
+  /** Settles one number in the background, as Twilio listed it unless it was settled since. */
+  readonly settle: (id: NumberId, listed: ListedNumber | undefined) => Promise<void>;
+}
+
+/** A number as a list had it. */
+export interface ListedNumber {
+  readonly number: TwilioNumber;
+  /** When the list was asked for; since the epoch. */
+  readonly atMs: number;
 }
 
 /** Rows in memory at a time; more would keep the front thread from its sockets for more than a moment. */
@@ -40,7 +47,11 @@ const PAGE = 250;
 
 /** What Twilio has, or that it wouldn't say. */
 type Listed =
-  | { readonly byAddress: ReadonlyMap<string, TwilioNumber>; readonly isWhole: boolean }
+  | {
+      readonly byAddress: ReadonlyMap<string, TwilioNumber>;
+      readonly isWhole: boolean;
+      readonly atMs: number;
+    }
   | { readonly failure: TwilioFailure };
 
 export class AccountCheck {
@@ -74,11 +85,12 @@ export class AccountCheck {
   }
 
   async #list(configuration: Configuration, access: TwilioAccess): Promise<Listed> {
+    const atMs = Math.round(this.#parts.clock.wallMs());
     try {
       const numbers = await this.#parts.rest.listNumbers(access);
       await this.#noteCredentials(configuration, access, undefined);
       const byAddress = new Map(numbers.map((number) => [number.phoneNumber, number]));
-      return { byAddress, isWhole: numbers.length < NUMBERS_MAX };
+      return { byAddress, isWhole: numbers.length < NUMBERS_MAX, atMs };
     } catch (failure) {
       if (!(failure instanceof TwilioFailure) || this.#parts.isStopped()) throw failure;
       this.#parts.observer.checkFailed(configuration.id, failure);
@@ -100,8 +112,9 @@ export class AccountCheck {
       if (found === undefined && listed.isWhole) {
         if (number.sync.state === "failed" && number.sync.failure.reason === "not_owned") continue;
         settling.push(settle(number.id, undefined)); // asks once more before it says so
-      } else if (found !== undefined && isAsKnown(number, found, places())) asKnown.push(number.id);
-      else settling.push(settle(number.id, found));
+      } else if (found === undefined) settling.push(settle(number.id, undefined));
+      else if (isAsKnown(number, found, places())) asKnown.push(number.id);
+      else settling.push(settle(number.id, { number: found, atMs: listed.atMs }));
     }
     if (asKnown.length > 0) {
       await store.numbers.touchSync(asKnown, Math.round(clock.wallMs()));
@@ -120,17 +133,18 @@ export class AccountCheck {
   async #fail(numbers: readonly StoredNumber[], failure: SyncFailure): Promise<void> {
     const { store, turns, clock, tally, observer } = this.#parts;
     const wallMs = Math.round(clock.wallMs());
-    const failed = numbers
+    const replacements = numbers
       .filter(({ id, sync }) => !turns.isBusy(id) && !isSame(sync, failure))
-      .map((number) => ({
-        number,
-        sync: next(number.sync, { type: "failed", failure, spread: spreadOf(number.id) }, wallMs),
-      }));
-    if (failed.length === 0) return;
-    await store.numbers.setSyncs(failed.map(({ number, sync }) => [number.id, sync]));
-    for (const { number, sync } of failed) {
-      tally.note(number.id, sync);
-      const { id: numberId, configurationId, address } = number;
+      .map(({ id, sync: was }) => {
+        const becomes = next(was, { type: "failed", failure, spread: spreadOf(id) }, wallMs);
+        return { id, was, becomes };
+      });
+    if (replacements.length === 0) return;
+    // Numbers that somebody has settled since the page was read stay as they are.
+    const replaced = new Set(await store.numbers.replaceSyncs(replacements));
+    for (const { id, becomes } of replacements) if (replaced.has(id)) tally.note(id, becomes);
+    for (const { id: numberId, configurationId, address } of numbers) {
+      if (!replaced.has(numberId)) continue;
       observer.settled({ numberId, configurationId, lastDigits: address.slice(-4), result: failure.reason });
     }
   }
@@ -146,6 +160,8 @@ export class AccountCheck {
     if (state === undefined || username !== accountSid) return; // an API key's list says nothing of the token
     const stored = await store.configurations.get(id);
     if (stored === undefined || stored.check.state === state) return;
+    // A list says nothing of an account's state where it is given all the same.
+    if (state === "valid" && stored.check.state === "suspended") return;
     const atMs = Math.round(clock.wallMs());
     await store.configurations.setCheck(id, {
       state,

@@ -66,14 +66,21 @@ interface Readied {
   readonly answerer: Answerer | { readonly refusal: Refusal };
 }
 
+/** One configuration's, so that it can go, or move to another account, without a look at each of its thousands. */
+interface Numbers {
+  readonly byId: Map<NumberId, PhoneNumber>;
+  readonly byAddress: Map<string, PhoneNumber>;
+}
+
 export class Directory {
   readonly #types: AgentReaders;
   readonly #takesDemo: boolean;
   readonly #configurations = new Map<ConfigurationId, Configuration>();
   readonly #byAccount = new Map<AccountSid, Configuration[]>();
-  readonly #numbers = new Map<NumberId, PhoneNumber>();
-  readonly #byConfiguration = new Map<ConfigurationId, Map<NumberId, PhoneNumber>>();
-  readonly #byAddress = new Map<string, PhoneNumber>();
+  /** There from a configuration's first number on. */
+  readonly #numbers = new Map<ConfigurationId, Numbers>();
+  /** Whose each number is. */
+  readonly #homes = new Map<NumberId, ConfigurationId>();
   readonly #workflows = new Map<WorkflowId, Readied>();
   readonly #byUuid = new Map<string, WorkflowId>();
 
@@ -95,7 +102,7 @@ export class Directory {
 
   /** `address` is canonical, or undefined for what is neither a telephone number nor a SIP address. */
   route(accountSid: AccountSid, address: string | undefined): Route {
-    const number = address === undefined ? undefined : this.#byAddress.get(routingKey(accountSid, address));
+    const number = address === undefined ? undefined : this.#dialled(accountSid, address);
     if (number === undefined) return { refusal: "number_unknown" };
     const { id: numberId, configurationId, inboundWorkflowId } = number;
     if (!number.isActive) return { configurationId, numberId, refusal: "number_inactive" };
@@ -117,11 +124,12 @@ export class Directory {
   }
 
   number(id: NumberId): PhoneNumber | undefined {
-    return this.#numbers.get(id);
+    const home = this.#homes.get(id);
+    return home === undefined ? undefined : this.#numbers.get(home)?.byId.get(id);
   }
 
   numbersOf(id: ConfigurationId): Iterable<PhoneNumber> {
-    return this.#byConfiguration.get(id)?.values() ?? [];
+    return this.#numbers.get(id)?.byId.values() ?? [];
   }
 
   workflow(id: WorkflowId): Workflow | undefined {
@@ -143,61 +151,72 @@ export class Directory {
   /** Adds it or takes the place of the one with its id. Its numbers follow it to another account. */
   putConfiguration(configuration: Configuration): void {
     if (configuration.isDemo && !this.#takesDemo) return;
-    const { id, accountSid } = configuration;
     // At most one is the default, and the newest word counts.
     if (configuration.isDefaultOutbound) this.#demoteOthers();
-    if (this.#configurations.get(id)?.accountSid === accountSid) {
-      this.#replace(configuration); // its thousands of numbers stand where they stood
-      return;
-    }
-    const numbers = [...this.numbersOf(id)];
-    this.removeConfiguration(id);
+    const { id, accountSid } = configuration;
+    if (this.#configurations.get(id)?.accountSid === accountSid) return this.#replace(configuration);
+    this.#leaveAccount(id);
     this.#configurations.set(id, configuration);
-    const sameAccount = this.#byAccount.get(configuration.accountSid) ?? [];
-    this.#byAccount.set(configuration.accountSid, [...sameAccount, configuration]);
-    for (const number of numbers) this.putNumber(number);
+    this.#byAccount.set(accountSid, [...(this.#byAccount.get(accountSid) ?? []), configuration]);
   }
 
   /** With its numbers. */
   removeConfiguration(id: ConfigurationId): void {
-    for (const number of [...this.numbersOf(id)]) this.removeNumber(number.id);
-    const configuration = this.#configurations.get(id);
-    if (configuration === undefined) return;
+    this.#leaveAccount(id);
     this.#configurations.delete(id);
-    const { accountSid } = configuration;
-    const others = this.#byAccount.get(accountSid)!.filter((other) => other.id !== id);
-    if (others.length === 0) this.#byAccount.delete(accountSid);
-    else this.#byAccount.set(accountSid, others);
+    for (const number of this.numbersOf(id)) this.#homes.delete(number.id);
+    this.#numbers.delete(id);
   }
 
   /** Adds it or takes the place of the one with its id; without its configuration it counts for nothing. */
   putNumber(number: PhoneNumber): void {
     this.removeNumber(number.id);
-    const configuration = this.#configurations.get(number.configurationId);
-    if (configuration === undefined) return;
-    const siblings = this.#byConfiguration.get(number.configurationId) ?? new Map<NumberId, PhoneNumber>();
+    const { id, configurationId } = number;
+    if (!this.#configurations.has(configurationId)) return;
+    const numbers = this.#numbers.get(configurationId) ?? { byId: new Map(), byAddress: new Map() };
+    this.#numbers.set(configurationId, numbers);
+    const set = (one: PhoneNumber) => {
+      numbers.byId.set(one.id, one);
+      numbers.byAddress.set(one.address, one);
+    };
     if (number.isDefaultCallerId) {
-      for (const other of siblings.values())
-        if (other.isDefaultCallerId) this.putNumber({ ...other, isDefaultCallerId: false });
+      for (const other of numbers.byId.values())
+        if (other.isDefaultCallerId) set({ ...other, isDefaultCallerId: false });
     }
-    siblings.set(number.id, number);
-    this.#byConfiguration.set(number.configurationId, siblings);
-    this.#numbers.set(number.id, number);
-    this.#byAddress.set(routingKey(configuration.accountSid, number.address), number);
+    set(number);
+    this.#homes.set(id, configurationId);
   }
 
   removeNumber(id: NumberId): void {
-    const number = this.#numbers.get(id);
-    if (number === undefined) return;
-    this.#numbers.delete(id);
-    this.#byConfiguration.get(number.configurationId)?.delete(id);
-    const { accountSid } = this.#configurations.get(number.configurationId)!;
-    this.#byAddress.delete(routingKey(accountSid, number.address));
+    const home = this.#homes.get(id);
+    const numbers = home === undefined ? undefined : this.#numbers.get(home);
+    const number = numbers?.byId.get(id);
+    if (numbers === undefined || number === undefined) return;
+    numbers.byId.delete(id);
+    numbers.byAddress.delete(number.address);
+    this.#homes.delete(id);
   }
 
   putWorkflow(workflow: Workflow): void {
     this.#workflows.set(workflow.id, { workflow, answerer: answererFor(workflow, this.#types) });
     this.#byUuid.set(workflow.uuid, workflow.id);
+  }
+
+  /** A routing key is in one configuration at most, and an account has hardly ever more than one or two. */
+  #dialled(accountSid: AccountSid, address: string): PhoneNumber | undefined {
+    for (const { id } of this.#byAccount.get(accountSid) ?? []) {
+      const number = this.#numbers.get(id)?.byAddress.get(address);
+      if (number !== undefined) return number;
+    }
+    return undefined;
+  }
+
+  #leaveAccount(id: ConfigurationId): void {
+    const accountSid = this.#configurations.get(id)?.accountSid;
+    if (accountSid === undefined) return;
+    const others = this.#byAccount.get(accountSid)!.filter((other) => other.id !== id);
+    if (others.length === 0) this.#byAccount.delete(accountSid);
+    else this.#byAccount.set(accountSid, others);
   }
 
   #demoteOthers(): void {
@@ -217,10 +236,6 @@ export class Directory {
       sameAccount.map((each) => (each.id === id ? configuration : each)),
     );
   }
-}
-
-function routingKey(accountSid: AccountSid, address: string): string {
-  return `${accountSid} ${address}`;
 }
 
 function answererFor(workflow: Workflow, types: AgentReaders): Answerer | { readonly refusal: Refusal } {

@@ -46,6 +46,12 @@ export interface NumberChanges {
   readonly extraMetadata?: Readonly<Record<string, unknown>> | undefined;
 }
 
+export interface SyncReplacement {
+  readonly id: NumberId;
+  readonly was: NumberSync;
+  readonly becomes: NumberSync;
+}
+
 interface Row {
   readonly id: number;
   readonly configuration_id: number;
@@ -90,6 +96,7 @@ export function numberStore(db: Db) {
   );
   const promote = db.prepare("UPDATE numbers SET is_default_caller_id = 1, updated_at_ms = ? WHERE id = ?");
   const setSync = db.prepare("UPDATE numbers SET sync = ? WHERE id = ?");
+  const replaceSync = db.prepare("UPDATE numbers SET sync = ? WHERE id = ? AND sync = ?");
   const resetSyncs = db.prepare(`UPDATE numbers SET sync = '{"state":"none"}' WHERE configuration_id = ?`);
   const touchSync = db.prepare(
     `UPDATE numbers SET sync = json_set(sync, '$.checkedAtMs', ?)
@@ -183,10 +190,15 @@ export function numberStore(db: Db) {
     resetSyncs(configurationId: ConfigurationId): void {
       resetSyncs.run(configurationId);
     },
-    /** Of many numbers, all in one transaction. */
-    setSyncs: db.transaction((syncs: readonly (readonly [NumberId, NumberSync])[]) => {
-      for (const [id, sync] of syncs) setSync.run(JSON.stringify(sync), id);
-    }) as (syncs: readonly (readonly [NumberId, NumberSync])[]) => void,
+    /** Of many numbers in one transaction; those whose sync is no longer what it was keep it. The ids of the rest. */
+    replaceSyncs: db.transaction((replacements: readonly SyncReplacement[]) =>
+      replacements
+        .filter(({ id, was, becomes }) => {
+          const { changes } = replaceSync.run(JSON.stringify(becomes), id, JSON.stringify(was));
+          return changes > 0;
+        })
+        .map(({ id }) => id),
+    ) as (replacements: readonly SyncReplacement[]) => NumberId[],
     /** Numbers that were found as they were known, all in one transaction. */
     touchSync: db.transaction((ids: readonly NumberId[], atMs: number) => {
       for (const id of ids) touchSync.run(atMs, id);

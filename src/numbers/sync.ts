@@ -4,9 +4,9 @@
 import type { Clock, Stop } from "../domain/clock.ts";
 import type { ConfigurationId, NumberId } from "../domain/ids.ts";
 import type { Store } from "../store/store.ts";
-import { type TwilioAccess, TwilioFailure, type TwilioNumber, type TwilioRest } from "../twilio/rest.ts";
+import { type TwilioAccess, TwilioFailure, type TwilioRest } from "../twilio/rest.ts";
 import { isLoopbackUrl } from "./access.ts";
-import { AccountCheck } from "./accountCheck.ts";
+import { AccountCheck, type ListedNumber } from "./accountCheck.ts";
 import type { Configuration, Directory } from "./directory.ts";
 import type { StoredNumber } from "./numbers.store.ts";
 import { settle } from "./settle.ts";
@@ -80,6 +80,8 @@ export class VoiceUrlSync {
   readonly #check: AccountCheck;
   readonly #release: SyncRelease;
   readonly #nextCheckMs = new Map<ConfigurationId, number>();
+  /** Accounts whose check has not begun, and whether it will be a thorough one. */
+  readonly #queued = new Map<ConfigurationId, boolean>();
   /** Checks, one account after the other. */
   #checks: Promise<void> = Promise.resolve();
   #stopTicking: Stop | undefined;
@@ -98,7 +100,7 @@ export class VoiceUrlSync {
     };
     this.#check = new AccountCheck({
       ...shared,
-      settle: (id, found) => this.#turns.takeInBackground(id, () => this.#settle(id, { found })),
+      settle: (id, listed) => this.#turns.takeInBackground(id, () => this.#settle(id, { listed })),
     });
     this.#release = new SyncRelease(shared);
   }
@@ -197,7 +199,15 @@ export class VoiceUrlSync {
   }
 
   #queueCheck(id: ConfigurationId, isThorough: boolean): void {
-    this.#checks = this.#watched(this.#checks.then(() => this.#check.run(id, isThorough)));
+    const queued = this.#queued.get(id);
+    this.#queued.set(id, isThorough || queued === true);
+    if (queued !== undefined) return;
+    const run = async () => {
+      const isAsThorough = this.#queued.get(id) === true;
+      this.#queued.delete(id); // what changes from now on is for the next one
+      await this.#check.run(id, isAsThorough);
+    };
+    this.#checks = this.#watched(this.#checks.then(run));
   }
 
   async #watched(act: Promise<unknown>): Promise<void> {
@@ -211,7 +221,7 @@ export class VoiceUrlSync {
   /** In the number's turn. */
   async #settle(
     id: NumberId,
-    order: { readonly may?: May; readonly found?: TwilioNumber | undefined },
+    order: { readonly may?: May; readonly listed?: ListedNumber | undefined },
   ): Promise<void> {
     const { store, directory, rest, accessOf, clock } = this.#parts;
     const number = await store.numbers.get(id);
@@ -219,6 +229,8 @@ export class VoiceUrlSync {
     if (number === undefined || configuration === undefined) return this.#tally.forget(id);
     if (this.#isStopped || this.#release.isLeaving(number)) return;
     let sync = number.sync;
+    const { listed } = order;
+    if (listed !== undefined && "checkedAtMs" in sync && (sync.checkedAtMs ?? 0) >= listed.atMs) return;
     const record = async (event: SyncEvent) => {
       sync = next(sync, event, Math.round(clock.wallMs()));
       if (await store.numbers.setSync(id, sync)) this.#tally.note(id, sync);
@@ -233,7 +245,7 @@ export class VoiceUrlSync {
         isReachable: this.#isReachable(access),
         access,
         rest,
-        found: order.found,
+        found: listed?.number,
         record: (event) => record(event.type === "failed" ? { ...event, spread: spreadOf(id) } : event),
       });
     } catch (error) {
