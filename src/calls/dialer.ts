@@ -1,13 +1,13 @@
 // Places calls: keeps them in line, asks Twilio once for each, and sees to it that whatever came of it is found out.
 // Who may be called, and as whom, was decided before.
 import type { Clock } from "../domain/clock.ts";
-import type { Refusal } from "../domain/endings.ts";
 import { GatewayError } from "../domain/errors.ts";
 import type { AccountSid, CallSid, ConfigurationId, RunId } from "../domain/ids.ts";
 import type { Answerer, Configuration, Directory } from "../numbers/directory.ts";
 import { TwilioFailure } from "../twilio/failure.ts";
 import type { TwilioAccess, TwilioRest } from "../twilio/rest.ts";
-import type { DialObserver, RestRequest, SubmissionResult } from "./dialObserver.ts";
+import { TwilioAsker } from "./asking.ts";
+import type { DialObserver, SubmissionResult } from "./dialObserver.ts";
 import { closeRecord, type RecordEnding } from "./ending.ts";
 import { Follower } from "./following.ts";
 import type { LiveCalls } from "./liveCalls.ts";
@@ -49,7 +49,7 @@ export interface Intent {
 /** What came of an intent. `failed`: no call was placed; all others may ring. */
 export type Submission =
   | { readonly kind: "placed" | "unknown" | "canceled" }
-  | { readonly kind: "failed"; readonly error: GatewayError; readonly isTransient: boolean };
+  | { readonly kind: "failed"; readonly error: GatewayError };
 
 export interface Dialled {
   /** Calls of the account that go before it. */
@@ -70,6 +70,7 @@ export class Dialer {
   readonly #paces = new Map<AccountSid, Pace>();
   /** Every outbound call from its intent until Twilio has said that it is over, or has none. */
   readonly #dialling = new Map<RunId, Dialling>();
+  readonly #asker: TwilioAsker;
   readonly #settler: Settler;
   readonly #follower: Follower;
   /** Requests that change something at Twilio. */
@@ -80,13 +81,11 @@ export class Dialer {
   constructor(parts: DialerParts) {
     this.#parts = parts;
     const { clock, records, calls } = parts;
+    this.#asker = new TwilioAsker(parts);
     this.#settler = new Settler({
       clock,
       records,
-      look: (record, sinceMs) =>
-        this.#ask("find_calls", record, (access) =>
-          parts.rest.findCalls(access, { to: record.to, from: record.from, sinceMs }),
-        ),
+      look: (record, sinceMs) => this.#asker.callsLike(record, sinceMs),
       found: (run, callSid) => this.#found(run, callSid),
       absent: (run) => {
         parts.observer.submitted(run, "found_absent");
@@ -104,11 +103,11 @@ export class Dialer {
       clock,
       records,
       isLive: (run) => calls.find(run) !== undefined,
-      ask: (record) => this.#ask("get_call", record, (access) => parts.rest.getCall(access, record.callSid!)),
+      ask: (record) => this.#asker.call(record),
       heard: (run, report) => {
         if (hearStatus(parts, run, report)) this.over(run);
       },
-      linger: (record) => this.#endAtTwilio(record),
+      linger: (record) => this.#asker.end(record),
       lost: (run, words) => this.#give(run, { outcome: "lost", words }),
     });
   }
@@ -123,7 +122,7 @@ export class Dialer {
       if (life.kind === "lost" || !this.#restored(record)) {
         const words = life.kind === "lost" ? life.words : "Its account or the agent it began with is gone.";
         closeRecord(this.#parts, run, { outcome: "lost", endedBy: "gateway", words });
-        if (life.kind === "follow") void this.#endAtTwilio(record).catch(() => {});
+        if (life.kind === "follow") this.#asker.end(record).catch(() => {}); // whoever answers it hears an apology
       } else if (life.kind === "settle") this.#settler.add(run);
       else this.#follower.add(run, true);
     }
@@ -185,8 +184,8 @@ export class Dialer {
   }
 
   /**
-   * Ends a call that is not talked on, at the operator's word. Throws CONFLICT when there is nothing to end, and a
-   * TwilioFailure when Twilio can't be told.
+   * Ends a call that is not talked on and not over, at the operator's word. Rejects with a TwilioFailure when Twilio
+   * can't be told. While nobody can say which call it is, that is done as soon as somebody can.
    */
   async hangUp(run: RunId): Promise<void> {
     const { records, clock } = this.#parts;
@@ -200,7 +199,7 @@ export class Dialer {
     }
     // Twilio is being asked: as soon as it has named the call, that is ended.
     if (record.callSid === undefined) return;
-    await this.#endAtTwilio(record);
+    await this.#asker.end(record);
     this.#parts.calls.find(run)?.apply({ type: "operator_hung_up" }); // answered meanwhile
     this.#end(run);
   }
@@ -263,7 +262,7 @@ export class Dialer {
     });
     const { code, message, retryAfterS = RETRY_AFTER_S } = error;
     const told = isTransient ? new GatewayError(code, message, { retryAfterS, cause: error }) : error;
-    dialling.settle({ kind: "failed", error: told, isTransient });
+    dialling.settle({ kind: "failed", error: told });
   }
 
   /** The CallSid of a run is known. False: it can't be this one. */
@@ -286,14 +285,9 @@ export class Dialer {
     return true;
   }
 
-  async #endAtTwilio(record: CallRecord): Promise<void> {
-    const { rest } = this.#parts;
-    await this.#ask("end_call", record, (access) => rest.endCall(access, record.callSid!, "completed"));
-  }
-
   async #endUnwanted(run: RunId): Promise<void> {
     try {
-      await this.#endAtTwilio(this.#parts.records.get(run)!);
+      await this.#asker.end(this.#parts.records.get(run)!);
       this.#end(run);
     } catch {
       // It is followed: sooner or later Twilio is asked how it goes on.
@@ -302,31 +296,11 @@ export class Dialer {
 
   /** A drain's: a call that was answered just now is let be, and hears why it can't be talked to. */
   async #callOff(record: CallRecord): Promise<void> {
-    const { rest } = this.#parts;
     try {
-      await this.#ask("end_call", record, (access) => rest.endCall(access, record.callSid!, "canceled"));
+      await this.#asker.end(record, "canceled");
       this.#give(record.run, { outcome: "draining", endedBy: "gateway" });
     } catch {
       // Counted; whoever answers it now is told so.
-    }
-  }
-
-  async #ask<Value>(
-    request: RestRequest,
-    { configurationId }: CallRecord,
-    ask: (access: TwilioAccess) => Promise<Value>,
-  ): Promise<Value> {
-    const { directory, access, observer } = this.#parts;
-    const configuration =
-      configurationId === undefined ? undefined : directory.configuration(configurationId);
-    if (configuration === undefined) {
-      throw new GatewayError("NOT_POSSIBLE", "The Twilio configuration of this call was deleted.");
-    }
-    try {
-      return await ask(access(configuration));
-    } catch (error) {
-      if (error instanceof TwilioFailure) observer.restFailed(request, error.kind);
-      throw error;
     }
   }
 
@@ -338,7 +312,6 @@ export class Dialer {
 
   #refuse(run: RunId, dialling: Dialling): void {
     dialling.leave();
-    const refusal: Refusal = "draining";
     const error = new GatewayError(
       "TWILIO_UNREACHABLE",
       "The gateway is shutting down; no call was placed.",
@@ -346,8 +319,8 @@ export class Dialer {
         retryAfterS: RETRY_AFTER_S,
       },
     );
-    this.#give(run, { outcome: refusal });
-    dialling.settle({ kind: "failed", error, isTransient: true });
+    this.#give(run, { outcome: "draining" });
+    dialling.settle({ kind: "failed", error });
   }
 
   /** Closes the record, of a call that nothing more is asked about. */

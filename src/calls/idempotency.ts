@@ -53,7 +53,7 @@ export class Idempotency {
    * The answer of `begin`, or of `again` for a run that was begun before. Where nothing came of the first try the next
    * one is a first one: `again` gives undefined, or `begin` has failed with an error for which `isVoid` holds.
    */
-  once<Answer>(
+  async once<Answer>(
     asked: AskedOnce,
     begin: (claim: Claim) => Promise<Answer>,
     again: (run: RunId) => Promise<Answer | undefined>,
@@ -68,7 +68,7 @@ export class Idempotency {
     const underWay = this.#underWay.get(name);
     if (underWay !== undefined) {
       checkSame(underWay.requestHash, requestHash);
-      return underWay.answer as Promise<Answer>;
+      return (await underWay.answer) as Answer;
     }
     this.#purge();
     const ask = async (): Promise<Answer> => {

@@ -72,9 +72,9 @@ describe("the answer webhook", () => {
     placed.pickUp();
     const ended = await over(run);
     assert.deepEqual([ended.outcome, ended.endedBy], ["calls_at_limit", "gateway"]);
+    assert.equal((await placed.leg.ended).status, "completed");
     assert.match(placed.leg.webhook!.body, APOLOGY);
     assert.equal((await placed.leg.repeatWebhook()).body, placed.leg.webhook!.body);
-    assert.equal((await placed.leg.ended).status, "completed");
     for (const caller of callers) await leave(caller);
     await allFree(story);
   });
