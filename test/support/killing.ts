@@ -10,14 +10,12 @@ import Database from "better-sqlite3";
 import { AccountSid } from "../../src/domain/ids.ts";
 import { openStore } from "../../src/store/store.ts";
 import { Exchange } from "../../src/twin/exchange/exchange.ts";
-import type { Person } from "../../src/twin/exchange/people.ts";
-import { INBOUND, ringing, send } from "../integration/calls/requests.ts";
+import { CallLoad, Promises } from "./callLoad.ts";
 import { ACCOUNT_SID, API_KEY, AUTH_TOKEN, configuration, ECHO_NUMBER } from "./gateway.ts";
 import { type Environment, folder, type Owner, startGatewayProcess } from "./process.ts";
 
 /** Each dials once a second at most, so several dial together. */
 const ACCOUNTS = 5;
-const CALLERS = 4;
 /** The kill comes at random within so long of the load's start, or else of the first call that was placed. */
 const KILL_WITHIN_MS = 700;
 const FIRST_WITHIN_MS = 4_000;
@@ -62,119 +60,63 @@ export async function killAgainAndAgain(owner: Owner, options: KillingOptions): 
   const random = lehmer(options.seed);
   const exchange = await startExchange(owner);
   const { env, databasePath, workflowId, configurationIds } = await install(owner, exchange);
-  const promised = new Map<number, string | undefined>();
-  const wanted: string[] = [];
+  const promises = new Promises();
   const readyMs: number[] = [];
-  let inboundAnswered = 0;
-  let outboundAnswered = 0;
-  let lost = 0;
-  let closedAsLost = 0;
-  let rounds = 0;
+  const lost = new Set<number>();
   const startedMs = performance.now();
 
   /** One life of the gateway: started, put under load, killed. */
   async function live(): Promise<void> {
-    const before = rounds === 0 ? [] : rowsOf(databasePath);
-    const gateway = await startGatewayProcess(owner, env);
-    if (rounds > 0) readyMs.push(gateway.readyMs);
-    exchange.setGateway(gateway.origin);
-    const open = before.filter((row) => row.direction === "inbound" && row.outcome === null);
-    const isOver = { is: false };
-    const { promise: firstPlaced, resolve: onFirst } = Promise.withResolvers<void>();
-    const api = async (path: string, body?: object) => {
-      const response = await fetch(gateway.origin + path, {
-        method: body === undefined ? "GET" : "POST",
-        headers: { "X-API-Key": API_KEY, "Content-Type": "application/json" },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-    };
-    // A request is cut short by the kill, and by nothing else.
-    const survive = (error: unknown) => {
-      if (!isOver.is) throw error;
-    };
-    const again = async (act: () => Promise<void>) => {
-      while (!isOver.is) await act().catch(survive);
-    };
-
-    const ring = async () => {
-      const params = ringing(ECHO_NUMBER);
-      const { status } = await send({ origin: gateway.origin, path: INBOUND, params });
-      if (status === 200) inboundAnswered++;
-      if (random() < 0.5)
-        await send({ origin: gateway.origin, path: INBOUND, params: { ...params, CallStatus: "completed" } });
-      await delay(20 * random());
-    };
-    const dial = async (configurationId: number) => {
-      const to = `+1415${6_000_000 + wanted.length}`;
-      wanted.push(to);
-      exchange.people.set(to, personFor(random()));
-      const { status, body } = await api("/api/v1/telephony/initiate-call", {
-        workflow_id: workflowId,
-        phone_number: to,
-        telephony_configuration_id: configurationId,
-      });
-      if (status === 200) {
-        promised.set(body.workflow_run_id as number, to);
-        outboundAnswered++;
-        onFirst();
-      }
-      await delay(status === 200 ? 50 * random() : 200);
-    };
-    const list = async () => {
-      const { status, body } = await api(`/api/v1/workflow/${workflowId}/runs?limit=100`);
-      if (status !== 200) return;
-      for (const { id } of body.runs as { readonly id: number }[])
-        if (!promised.has(id)) promised.set(id, undefined);
-      await delay(30);
-    };
-    const load = [
-      ...Array.from({ length: CALLERS }, () => again(ring)),
-      ...configurationIds.map((id) => again(() => dial(id))),
-      again(list),
-    ];
-    if (random() < 0.7) await Promise.race([firstPlaced, delay(FIRST_WITHIN_MS)]);
+    const { origin, program, readyMs: tookMs } = await startGatewayProcess(owner, env);
+    readyMs.push(tookMs);
+    exchange.setGateway(origin);
+    const load = new CallLoad({ origin, exchange, workflowId, configurationIds, promises, random });
+    if (random() < 0.7) await Promise.race([load.firstPlaced, delay(FIRST_WITHIN_MS)]);
     await delay(KILL_WITHIN_MS * random());
-    isOver.is = true;
-    gateway.program.signal("SIGKILL");
-    await gateway.program.exited;
-    await Promise.all(load);
-
-    const now = new Map(rowsOf(databasePath).map((row) => [row.id, row]));
-    for (const [run, to] of promised) {
-      const row = now.get(run);
-      if (row === undefined || (to !== undefined && row.to_address !== to)) lost++;
+    load.end();
+    program.signal("SIGKILL");
+    await program.exited;
+    await load.ended();
+    const destinations = new Map(rowsOf(databasePath).map((row) => [row.id, row.to_address]));
+    for (const [run, to] of promises.runs) {
+      const isThere = destinations.has(run) && (to === undefined || destinations.get(run) === to);
+      if (!isThere) lost.add(run);
     }
-    for (const { id } of open) if (now.get(id)?.outcome === "lost") closedAsLost++;
-    assert.equal(closedOf(open, now), open.length, "every call that was open is closed at the next start");
-    rounds++;
-    options.onRound?.(
-      `round ${rounds}: ready after ${Math.round(gateway.readyMs)} ms, ${promised.size} promised, ${lost} lost`,
-    );
+    const words = `ready after ${Math.round(tookMs)} ms, ${promises.runs.size} promised, ${lost.size} lost`;
+    options.onRound?.(`round ${readyMs.length}: ${words}`);
   }
 
   do await live();
-  while (rounds < options.rounds && performance.now() - startedMs < options.withinMs);
+  while (readyMs.length < options.rounds && performance.now() - startedMs < options.withinMs);
 
-  const rows = rowsOf(databasePath);
+  // A last start, which is let do all it has to.
+  const { program } = await startGatewayProcess(owner, env);
+  program.signal("SIGTERM");
+  assert.equal((await program.exited).status, 0);
+  const { inboundAnswered, outboundAnswered } = promises;
+  return {
+    ...{ rounds: readyMs.length, readyMs: readyMs.slice(1), inboundAnswered, outboundAnswered },
+    ...{ promised: promises.runs.size, lost: lost.size },
+    ...judged(rowsOf(databasePath), exchange),
+  };
+}
+
+/** What the call log says of it all, held against what was really dialled. */
+function judged(rows: readonly Row[], exchange: Exchange) {
   const dials = new Map<string, number>();
   for (const { order } of exchange.placed) dials.set(order.to, (dials.get(order.to) ?? 0) + 1);
-  const recorded = new Set(rows.map(({ to_address }) => to_address));
   for (const { direction, outcome, submitted_at_ms: submittedAtMs, to_address: to } of rows) {
-    if (direction === "outbound" && outcome === "lost" && submittedAtMs === null)
+    if (direction === "inbound")
+      assert.notEqual(outcome, null, "a call that came is over, or was closed as lost");
+    else if (outcome === "lost" && submittedAtMs === null)
       assert.equal(dials.get(to), undefined, "what is closed as never placed was never placed");
   }
+  const recorded = new Set(rows.map(({ to_address }) => to_address));
   return {
-    rounds,
-    readyMs,
-    inboundAnswered,
-    outboundAnswered,
-    promised: promised.size,
-    lost,
     dialled: dials.size,
     dialledTwice: [...dials.values()].filter((count) => count > 1).length,
     unrecorded: [...dials.keys()].filter((to) => !recorded.has(to)).length,
-    closedAsLost,
+    closedAsLost: rows.filter(({ outcome }) => outcome === "lost").length,
   };
 }
 
@@ -188,15 +130,6 @@ export function figuresOf(result: KillingResult): string {
     `${result.promised} runs promised, ${result.lost} lost, ${result.closedAsLost} closed as lost`,
     `${result.dialledTwice} dialled twice, ${result.unrecorded} unrecorded`,
   ].join("; ");
-}
-
-function closedOf(open: readonly Row[], now: ReadonlyMap<number, Row>): number {
-  return open.filter(({ id }) => (now.get(id)?.outcome ?? null) !== null).length;
-}
-
-function personFor(chance: number): Person {
-  if (chance < 0.25) return { does: "answers", says: "", afterMs: 50, hangUpAfterMs: 300 };
-  return chance < 0.5 ? { does: "nobody" } : { does: "busy", afterMs: 50 };
 }
 
 async function startExchange(owner: Owner): Promise<Exchange> {
