@@ -158,7 +158,9 @@ export class Dialer {
     const ahead = pace.waiting;
     const dialling: Dialling = { configurationId: configuration.id, answerer, leave: () => {}, settle };
     this.#dialling.set(run, dialling);
-    dialling.leave = pace.join(() => this.#during(this.#submit(run, dialling)));
+    // It was opened while the gateway began to stop.
+    if (this.#isDraining || this.#isStopped) this.#refuse(run, dialling);
+    else dialling.leave = pace.join(() => this.#during(this.#submit(run, dialling)));
     return { ahead, submission };
   }
 

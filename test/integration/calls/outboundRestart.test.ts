@@ -106,4 +106,22 @@ describe("a drain", () => {
     assert.equal((await callsTo(story, number)[0]!.leg.ended).status, "canceled");
     assert.equal(story.record(talking).outcome, "caller_hung_up");
   });
+
+  it("refuses a call that was being opened when it began", async () => {
+    const story = await startOutbound();
+    const { dialer, records, directory } = story.gateway;
+    const [configuration] = directory.configurations();
+    const answerer = directory.answererOf(story.workflowId(1));
+    assert(configuration !== undefined && !("refusal" in answerer));
+    await dialer.drain();
+    const facts = {
+      ...{ callSid: undefined, accountSid: configuration.accountSid, configurationId: configuration.id },
+      ...{ direction: "outbound" as const, from: "+12025550100", to: "+14155550100", numberId: undefined },
+      ...{ workflowId: answerer.workflowId, workflowVersion: 1, definitionId: answerer.definitionId },
+    };
+    const run = records.open(facts, Date.now(), { state: "queued" });
+    const submission = await dialer.dial({ run, configuration, answerer }).submission;
+    assert(submission.kind === "failed" && submission.error.retryAfterS !== undefined);
+    assert.deepEqual([story.record(run).outcome, story.created()], ["draining", 0]);
+  });
 });
