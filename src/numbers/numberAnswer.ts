@@ -1,6 +1,7 @@
 // A number as the API shows it. Written in the store's thread too, where there are thousands to list: imports little.
 import { moment } from "../domain/moment.ts";
 import type { StoredNumber } from "./numbers.store.ts";
+import { isWanted } from "./settle.ts";
 import type { NumberSync, Places } from "./syncState.ts";
 import { syncWords } from "./syncWords.ts";
 
@@ -28,11 +29,12 @@ export function numberAnswer(number: StoredNumber, places: Places) {
 
 /** How a number stands with Twilio; what is the matter and what to do stand together in `message`. */
 export function syncAnswer(
-  { address, type }: Pick<StoredNumber, "address" | "type">,
+  number: Pick<StoredNumber, "address" | "type" | "isActive" | "inboundWorkflowId">,
   sync: NumberSync,
   places: Places,
 ) {
-  const { sentence, remedy } = syncWords(address, sync, places);
+  const { address, type } = number;
+  const { sentence, remedy } = syncWords({ address, isWanted: isWanted(number), places }, sync);
   const checkedAtMs = "checkedAtMs" in sync ? sync.checkedAtMs : undefined;
   return {
     ok: sync.state === "none" || sync.state === "in_sync",

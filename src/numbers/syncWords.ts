@@ -12,8 +12,17 @@ export interface SyncWords {
 
 const FINE: SyncWords = { sentence: undefined, remedy: undefined };
 
-/** `address` is the number; `places` are what it should have at Twilio. */
-export function syncWords(address: string, sync: NumberSync, places: Places): SyncWords {
+export interface SpokenOf {
+  /** The number. */
+  readonly address: string;
+  /** Whether its calls should come here. */
+  readonly isWanted: boolean;
+  /** What it should have at Twilio then. */
+  readonly places: Places;
+}
+
+export function syncWords({ address, isWanted, places }: SpokenOf, sync: NumberSync): SyncWords {
+  if (sync.state === "failed" && !isWanted && sync.ours !== undefined) return leftBehind(address, sync);
   switch (sync.state) {
     case "none":
     case "in_sync":
@@ -36,6 +45,24 @@ export function syncWords(address: string, sync: NumberSync, places: Places): Sy
     default:
       return assertNever(sync);
   }
+}
+
+/** Calls should no longer come here, and Twilio couldn't be told. */
+function leftBehind(
+  address: string,
+  { failure, retryAtMs, before }: Extract<NumberSync, { readonly state: "failed" }>,
+): SyncWords {
+  const formerly =
+    before?.voiceUrl === undefined || before.voiceUrl === "" ? "where calls should go" : before.voiceUrl;
+  const again =
+    retryAtMs === undefined
+      ? "Once that is mended, use the number's sync operation."
+      : "It is tried again by itself; the number's sync operation tries at once.";
+  return {
+    sentence:
+      `Twilio may still send calls to ${address} here, where nothing answers them: what it had before could not be put back. ${failure.words ?? ""}`.trim(),
+    remedy: `${again} By hand: ${CONSOLE}, ${address}, Voice Configuration, set "A call comes in" to ${formerly}.`,
+  };
 }
 
 function failureWords(
@@ -87,10 +114,13 @@ function failureWords(
   }
 }
 
+/** Where a number's settings are. */
+const CONSOLE = "in Twilio's console, under Phone Numbers, Active numbers";
+
 /** What to paste where. */
 function byHand(address: string, { voiceUrl, voiceFallbackUrl, statusCallback }: Places): string {
   return (
-    `By hand: in Twilio's console, under Phone Numbers, Active numbers, ${address}, Voice Configuration, ` +
+    `By hand: ${CONSOLE}, ${address}, Voice Configuration, ` +
     `set "A call comes in" to Webhook, ${voiceUrl}, HTTP POST; "Primary handler fails" to ${voiceFallbackUrl}, ` +
     `HTTP POST; and "Call status changes" to ${statusCallback}, HTTP POST.`
   );

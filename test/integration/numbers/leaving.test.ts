@@ -66,6 +66,26 @@ describe("what is deleted here", () => {
   });
 });
 
+describe("a workflow that is taken away", () => {
+  it("warns for as long as what stood there before is not back, and brings it back by itself", async (t) => {
+    const { client, numbers, owned, account: at, exchange } = await startNumbers(t, { account });
+    const { body: made } = await client.post(numbers, { address: OWNED, inbound_workflow_id: 1 });
+    const one = `${numbers}/${made.id}`;
+    exchange.faults.next({ on: "Numbers.update", answer: 503 });
+    const { body: cleared } = await client.put(one, { clear_inbound_workflow: true });
+    assert.deepEqual([cleared.inbound_workflow_id, cleared.provider_sync.ok], [null, false]);
+    assert.match(cleared.provider_sync.message, /may still send calls to \+14155550100 here/);
+    assert.ok(cleared.provider_sync.remedy.includes(FOREIGN.VoiceUrl), "what to put there by hand");
+    await until("the next try", async () => (await client.get(one)).body.provider_sync.ok, 30_000);
+    assert.partialDeepStrictEqual(owned().settings, FOREIGN);
+
+    await client.put(one, { inbound_workflow_id: 1 });
+    at.authToken = "f".repeat(32);
+    const { body: refused } = await client.put(one, { is_active: false });
+    assert.match(refused.provider_sync.message, /does not accept these credentials.*use the number's sync/s);
+  });
+});
+
 describe("a configuration that moves to another account", () => {
   const other = { accountSid: OTHER_SID, authToken: OTHER_TOKEN, numbers: [OWNED, ECHO_NUMBER] };
   const config = { account_sid: OTHER_SID, auth_token: OTHER_TOKEN };

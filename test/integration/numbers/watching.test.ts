@@ -172,6 +172,47 @@ describe("a look at an account", () => {
     assert.deepEqual([(await syncOf(story, ECHO_NUMBER)).state], ["in_sync"]);
   });
 
+  it("at thousands of numbers asks for lists, and for one number only where something is amiss", async (t) => {
+    const clock = new MovableClock();
+    const base = "https://gw.example.com";
+    const settings = {
+      VoiceUrl: `${base}/api/v1/telephony/inbound/run`,
+      VoiceFallbackUrl: `${base}/api/v1/telephony/inbound/fallback`,
+      StatusCallback: `${base}/api/v1/telephony/twilio/status-callback`,
+    };
+    const many = Array.from({ length: 1_500 }, (_, index) => `+1500${5_550_000 + index}`);
+    const story = await startNumbers(t, {
+      clock,
+      env: { PUBLIC_BASE_URL: base },
+      account: {
+        numbers: [...many, ECHO_NUMBER, TEST_AGENT_NUMBER].map((phoneNumber) => ({
+          phoneNumber,
+          ...settings,
+        })),
+      },
+      numbers: many.map((address) => number(address, 1)),
+    });
+    const states = async (): Promise<Map<string, number>> => {
+      const counted = new Map<string, number>();
+      for (const { provider_sync } of (await story.client.get(story.numbers)).body.phone_numbers)
+        counted.set(provider_sync.state, (counted.get(provider_sync.state) ?? 0) + 1);
+      return counted;
+    };
+    await until("all to be in step", async () => (await states()).get("in_sync") === 1_502, 60_000);
+    const first = story.exchange.requests.map(({ name }) => name);
+    assert.ok(
+      first.every((name) => name === "Numbers.list") && first.length < 40,
+      `${first.length} requests`,
+    );
+
+    story.asked();
+    for (const address of many.slice(700, 703)) story.owned(address).settings.VoiceUrl = FOREIGN.VoiceUrl;
+    await quarterHour(clock);
+    await until("the drift", async () => (await states()).get("drifted") === 3, 60_000);
+    assert.ok(story.asked().every((name) => name === "Numbers.list"));
+    assert.equal((await states()).get("in_sync"), 1_499);
+  });
+
   it("goes on with what a death had interrupted", async (t) => {
     const clock = new MovableClock();
     const story = await startNumbers(t, { clock, numbers: [number(OWNED, 1)] });

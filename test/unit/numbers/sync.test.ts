@@ -215,7 +215,12 @@ describe("how a number stands", () => {
 
   it("is said in words for every reason: which number, and what to do", () => {
     for (const reason of SYNC_REASONS) {
-      for (const ours of [undefined, [PLACES]]) {
+      for (const [ours, isWanted] of [
+        [undefined, true],
+        [[PLACES], true],
+        [undefined, false],
+        [[PLACES], false],
+      ] as const) {
         const failure = { reason, words: "Twilio said so.", by: "TK1" };
         const sync: NumberSync = {
           state: "failed",
@@ -224,15 +229,20 @@ describe("how a number stands", () => {
           checkedAtMs: 1,
           ...(ours && { ours }),
         };
-        const { sentence, remedy } = syncWords("+14155550100", sync, PLACES);
+        const { sentence, remedy } = syncWords({ address: "+14155550100", isWanted, places: PLACES }, sync);
         assert.ok(sentence!.includes("+14155550100"), reason);
         assert.match(sentence!, /\.$/);
         assert.match(remedy!, /\.$/);
+        const isLeft = ours !== undefined && !isWanted;
+        assert.equal(isLeft && remedy!.includes(PLACES.voiceUrl), false, "nobody pastes what should go");
         assert.ok(!/undefined|null|\[object/.test(`${sentence} ${remedy}`), reason);
       }
     }
     const drifted: NumberSync = { state: "drifted", found: "https://elsewhere.example.com/", checkedAtMs: 1 };
-    const { sentence, remedy } = syncWords("+14155550100", drifted, PLACES);
+    const { sentence, remedy } = syncWords(
+      { address: "+14155550100", isWanted: true, places: PLACES },
+      drifted,
+    );
     assert.ok(sentence!.includes("https://elsewhere.example.com/"));
     assert.ok(remedy!.includes(PLACES.voiceUrl) && remedy!.includes(PLACES.statusCallback));
   });
