@@ -83,8 +83,8 @@ export class Idempotency {
           this.#keeper.claim(keyId, idempotencyKey, { requestHash, run }, this.#clock.wallMs()),
         );
       } catch (error) {
-        // Should this fail too, the next try is told of the run that came to nothing.
-        if (isVoid(error)) await this.#keeper.release(keyId, idempotencyKey).catch(() => {});
+        // Not waited for, since the store may be what is slow: it does things in the order they were asked for.
+        if (isVoid(error)) this.#keeper.release(keyId, idempotencyKey).catch(() => {});
         throw error;
       }
     };

@@ -23,6 +23,7 @@ const ANSWER_MS = 8_000;
 /** A key may place so many calls at once and then one a second, which is what an account dials. */
 const RATE: Rate = { burst: 60, perS: 1 };
 const STORED_TRIAL = "Trial";
+const STORE_RETRY_S = 10;
 
 export interface PlacingParts {
   readonly clock: Clock;
@@ -77,17 +78,17 @@ export class Placing {
   place(asked: CallRequest): Promise<CallAnswer> {
     const { keyId, idempotencyKey, workflow, ...rest } = asked;
     const request = { ...rest, workflow: workflow.id };
+    const latestMs = this.#parts.clock.nowMs() + ANSWER_MS;
     return this.#parts.idempotency.once(
       { keyId, idempotencyKey, request },
-      (claim) => this.#begin(asked, claim),
+      (claim) => this.#begin(asked, claim, latestMs),
       (run) => this.#again(run),
       isVoid,
     );
   }
 
-  async #begin(asked: CallRequest, claim: Claim): Promise<CallAnswer> {
-    const { clock, directory, dialer } = this.#parts;
-    const latestMs = clock.nowMs() + ANSWER_MS;
+  async #begin(asked: CallRequest, claim: Claim, latestMs: number): Promise<CallAnswer> {
+    const { directory, dialer } = this.#parts;
     this.#rates.take(asked.keyId ?? 0);
     const refusal = this.#refusal();
     if (refusal !== undefined) throw refusalError(refusal);
@@ -99,7 +100,7 @@ export class Placing {
     let run: RunId;
     let dialled: ReturnType<Dialer["dial"]>;
     try {
-      run = await this.#opened(asked, line, answerer, claim);
+      run = await this.#opened({ ...asked, latestMs }, line, answerer, claim);
       dialled = dialer.dial({ run, configuration: line.configuration, answerer });
     } finally {
       this.#opening--;
@@ -116,14 +117,20 @@ export class Placing {
   }
 
   /** The run of a call that may be placed: its record, and what its idempotency key stands for, are on disk. */
-  async #opened(asked: CallRequest, line: Line, answerer: Answerer, claim: Claim): Promise<RunId> {
+  async #opened(
+    asked: CallRequest & { readonly latestMs: number },
+    line: Line,
+    answerer: Answerer,
+    claim: Claim,
+  ): Promise<RunId> {
     const { records, store, clock, dialPrefixes } = this.#parts;
+    const stored = <Value>(work: Promise<Value>) => this.#stored(asked.latestMs, work);
     const { destination, initialContext } = asked;
-    const preferences = destination ? undefined : await store.preferences.get();
+    const preferences = destination ? undefined : await stored(store.preferences.get());
     const to = destinationOf(destination, preferences?.testPhoneNumber, dialPrefixes);
     const { configuration, number } = line;
-    const stored = await store.configurations.get(configuration.id);
-    const isTrial = stored?.check.accountType === STORED_TRIAL;
+    const account = await stored(store.configurations.get(configuration.id));
+    const isTrial = account?.check.accountType === STORED_TRIAL;
     const facts = {
       accountSid: configuration.accountSid,
       configurationId: configuration.id,
@@ -134,7 +141,7 @@ export class Placing {
       definitionId: answerer.definitionId,
       ...(initialContext !== undefined && { initialContext }),
     };
-    const made = asked.run === undefined ? undefined : await records.recall(asked.run);
+    const made = asked.run === undefined ? undefined : await stored(records.recall(asked.run));
     // From here to its being queued nothing waits, so that a run made before is never dialled by two requests.
     if (asked.run !== undefined) checkMade(made, asked.workflow);
     const atMs = clock.wallMs();
@@ -148,10 +155,12 @@ export class Placing {
     if (made !== undefined) records.update(run, { ...facts, state: "queued" });
     const detail = isTrial ? { detail: `${TRIAL}: ${TRIAL_WORDS}` } : {};
     records.append(run, { atMs, kind: "queued", ...detail });
+    let isGivenUp = false;
     try {
-      await records.committed();
-      await claim(run);
+      // A claim that comes after its request was given up could take the key from the next try.
+      await stored(records.committed().then(() => (isGivenUp ? undefined : claim(run))));
     } catch (error) {
+      isGivenUp = true;
       const words = "The call log could not be written, so Twilio was not asked.";
       closeRecord(this.#parts, run, { outcome: "not_placed", endedBy: "gateway", words });
       throw error;
@@ -159,13 +168,28 @@ export class Placing {
     return run;
   }
 
-  async #within(latestMs: number, submission: Promise<Submission>): Promise<Submission | undefined> {
+  /** What the store was asked for, or STORE_UNAVAILABLE when an answer is due before it has come. */
+  async #stored<Value>(latestMs: number, work: Promise<Value>): Promise<Value> {
+    const came = await this.#within(
+      latestMs,
+      work.then((value) => ({ value })),
+    );
+    if (came !== undefined) return came.value;
+    throw new GatewayError("STORE_UNAVAILABLE", "The database takes too long, so no call was placed.", {
+      retryAfterS: STORE_RETRY_S,
+    });
+  }
+
+  /** Undefined when an answer is due before it has come; rejects as it does. */
+  async #within<Value>(latestMs: number, work: Promise<Value>): Promise<Value | undefined> {
     const { clock } = this.#parts;
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
     const stop = once(clock, latestMs - clock.nowMs(), () => resolve(undefined));
-    const first = await Promise.race([submission, late]);
-    stop();
-    return first;
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      stop();
+    }
   }
 
   #told(run: RunId, submission: Submission | undefined): CallAnswer {
@@ -180,7 +204,9 @@ export class Placing {
   async #again(run: RunId): Promise<CallAnswer | undefined> {
     const record = await this.#parts.records.recall(run);
     if (record === undefined) return undefined;
-    if (record.outcome === "lost" && record.submittedAtMs === undefined) return undefined;
+    const wasAsked = record.submittedAtMs !== undefined;
+    // An operator's word stands: only what came to nothing by itself may be tried again.
+    if (record.outcome !== undefined && record.outcome !== "canceled" && !wasAsked) return undefined;
     if (record.outcome === "not_placed") {
       throw new GatewayError("TWILIO_REFUSED", wordsOf(record) ?? "Twilio did not place this call.");
     }

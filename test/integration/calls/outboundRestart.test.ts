@@ -2,6 +2,7 @@
 // twice, and every record comes to an end.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import Database from "better-sqlite3";
 import { until } from "../../support/until.ts";
 import { lines, type OutboundStory, restarted, somebody, startOutbound, TIMEOUT_MS } from "./outboundRig.ts";
 
@@ -123,5 +124,40 @@ describe("a drain", () => {
     const submission = await dialer.dial({ run, configuration, answerer }).submission;
     assert(submission.kind === "failed" && submission.error.retryAfterS !== undefined);
     assert.deepEqual([story.record(run).outcome, story.created()], ["draining", 0]);
+  });
+});
+
+describe("the database", () => {
+  it("has the intent, and its key, before Twilio is asked", async () => {
+    const story = await startOutbound({ twilioTimeoutMs: TIMEOUT_MS });
+    const number = somebody(story, { does: "answers" });
+    story.exchange.faults.next({ on: "Calls.create", answer: "timeout" });
+    const asked = story.place(number, {}, { "Idempotency-Key": "on disk" });
+    await until("Twilio to be asked", () => story.created() === 1);
+    const db = new Database(story.databasePath, { readonly: true });
+    const rows = db
+      .prepare("SELECT r.state, r.to_address FROM runs r JOIN idempotency i ON i.run_id = r.id")
+      .all();
+    db.close();
+    assert.deepEqual(rows, [{ state: "submitting", to_address: number }]);
+    assert.equal((await asked).status, 200);
+  });
+
+  it("that can't be written lets no call out, and the key is free when it can", async () => {
+    const story = await startOutbound();
+    const number = somebody(story, { does: "busy" });
+    const holder = new Database(story.databasePath);
+    holder.exec("BEGIN IMMEDIATE");
+    const refused = await story.place(number, {}, { "Idempotency-Key": "k" });
+    assert.deepEqual([refused.status, story.created()], [503, 0]);
+    holder.exec("ROLLBACK");
+    holder.close();
+    await until("the log to be written", () => story.gateway.records.backlog === 0);
+    const placed = await story.place(number, {}, { "Idempotency-Key": "k" });
+    assert.equal(placed.status, 200);
+    assert.equal((await story.over(placed.body.workflow_run_id)).outcome, "busy");
+    const [first] = (await story.store.records.current(2)).filter(({ to }) => to === number);
+    assert.deepEqual([first!.outcome, first!.endedBy], ["not_placed", "gateway"]);
+    assert.equal(callsTo(story, number).length, 1);
   });
 });
