@@ -1,5 +1,6 @@
 // Phone numbers in the database, and how each stands with Twilio.
 
+import { GatewayError } from "../domain/errors.ts";
 import type { AccountSid, ConfigurationId, NumberId, WorkflowId } from "../domain/ids.ts";
 import type { Db } from "../store/open.ts";
 import type { PhoneNumber } from "./directory.ts";
@@ -103,6 +104,7 @@ export function numberStore(db: Db) {
      WHERE id = ? AND json_extract(sync, '$.state') IN ('in_sync', 'drifted')`,
   );
   const remove = db.prepare("DELETE FROM numbers WHERE id = ?");
+  const exists = db.prepare<[number]>("SELECT 1 FROM configurations WHERE id = ?");
   const holder = db
     .prepare(
       `SELECT c.name FROM numbers n JOIN configurations c ON c.id = n.configuration_id
@@ -143,6 +145,10 @@ export function numberStore(db: Db) {
         fields.label ?? null,
       ];
       const rest = [fields.warning ?? null, fields.inboundWorkflowId ?? null, fields.isActive ? 1 : 0];
+      // It may have gone since the request was read.
+      if (exists.get(configurationId) === undefined) {
+        throw new GatewayError("NOT_FOUND", "Telephony configuration not found");
+      }
       const other = holder.get(configurationId, fields.address) as string | undefined;
       if (other !== undefined) throw taken(fields.address, other);
       const metadata = JSON.stringify(fields.extraMetadata);

@@ -125,7 +125,10 @@ export function next(sync: NumberSync, event: SyncEvent, nowMs: number): NumberS
       const { failure, spread } = event;
       const attempts = attemptsOf(sync) + 1;
       const retry = mayPass(failure.reason) && { retryAtMs: nowMs + backoffMs(attempts, spread) };
-      return { ...held, state: "failed", failure, attempts, checkedAtMs: nowMs, ...retry };
+      const { may, ...rest } = held;
+      // Who takes a number off its trunk may give it another address then, which the old order says nothing about.
+      const order = may !== undefined && failure.reason !== "overridden" && { may };
+      return { ...rest, ...order, state: "failed", failure, attempts, checkedAtMs: nowMs, ...retry };
     }
     default:
       return assertNever(event);

@@ -37,7 +37,7 @@ export function syncWords({ address, isWanted, places }: SpokenOf, sync: NumberS
         sentence:
           sync.found === ""
             ? `${address} has no address for calls at Twilio any more, so calls to it don't come here.`
-            : `Calls to ${address} go to ${sync.found} by Twilio's settings, and not here. That address was left as it was.`,
+            : `Calls to ${address} go to ${shownUrl(sync.found)} by Twilio's settings, and not here. That address was left as it was.`,
         remedy: `To have them come here, save the number's workflow again or use its sync operation. ${byHand(address, places)}`,
       };
     case "failed":
@@ -53,7 +53,9 @@ function leftBehind(
   { failure, retryAtMs, before }: Extract<NumberSync, { readonly state: "failed" }>,
 ): SyncWords {
   const formerly =
-    before?.voiceUrl === undefined || before.voiceUrl === "" ? "where calls should go" : before.voiceUrl;
+    before?.voiceUrl === undefined || before.voiceUrl === ""
+      ? "where calls should go"
+      : shownUrl(before.voiceUrl);
   const again =
     retryAtMs === undefined
       ? "Once that is mended, use the number's sync operation."
@@ -145,6 +147,11 @@ function overrideName(sid: string | undefined): string {
 
 function originOf({ voiceUrl }: Places): string {
   return new URL(voiceUrl).origin;
+}
+
+/** Somebody else's address may hold a password before its host, which is nothing for an answer. */
+function shownUrl(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/i, "$1****@");
 }
 
 /** The same addresses under a name that the reader replaces. */

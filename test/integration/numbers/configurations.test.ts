@@ -161,6 +161,22 @@ describe("a configuration", () => {
     );
   });
 
+  it("may have an API key, which requests are made with, and which is tried too", async (t) => {
+    const key = { sid: `SK${"1".repeat(32)}`, secret: "the-secret-of-a-key" };
+    const { client, exchange } = await startNumbers(t, { accounts: [{ ...OTHER, apiKeys: [key] }] });
+    const withKey = { ...config, api_key_sid: key.sid, api_key_secret: key.secret };
+    const { body: made } = await client.post(CONFIGURATIONS, { name: "Key", config: withKey });
+    assert.deepEqual([made.credentials_check.state, made.warnings], ["valid", []]);
+    assert.equal(made.credentials.api_key_sid, `****${key.sid.slice(-4)}`);
+    const sent = { address: OTHER.numbers[0], inbound_workflow_id: 1 };
+    const { body: number } = await client.post(`${one(made.id)}/phone-numbers`, sent);
+    assert.equal(number.provider_sync.state, "in_sync");
+    exchange.accounts[1]!.apiKeys.splice(0);
+    const { body: revoked } = await client.put(one(made.id), { config });
+    assert.equal(revoked.credentials_check.state, "rejected");
+    assert.match(revoked.warnings[0], /accepts the auth token, but not the API key/);
+  });
+
   it("names the field that is wrong, and what belongs there", async (t) => {
     const { client } = await startNumbers(t);
     const make = (changes: object, name: unknown = "X") =>

@@ -195,27 +195,15 @@ describe("a phone number", () => {
     assert.deepEqual([body.label, body.inbound_workflow_id, body.extra_metadata], ["One", 1, { three: 3 }]);
   });
 
-  it("has ten thousand neighbours, and the list of them keeps no call waiting", async (t) => {
-    const many = Array.from({ length: 10_000 }, (_, index) =>
-      number(`+1500${String(5_550_000 + index)}`, undefined),
+  it("is listed with thousands of neighbours", async (t) => {
+    const many = Array.from({ length: 2_000 }, (_, index) => number(`+1500${5_550_000 + index}`, undefined));
+    const { client, numbers } = await startNumbers(t, { numbers: many });
+    const { phone_numbers: listed } = (await client.get(numbers)).body;
+    assert.deepEqual(
+      listed.slice(2).map(({ address }: { address: string }) => address),
+      many.map(({ address }) => address),
     );
-    const { client, numbers, gateway } = await startNumbers(t, { numbers: many });
-    let worstMs = 0;
-    let lastMs = performance.now();
-    const watch = setInterval(() => {
-      worstMs = Math.max(worstMs, performance.now() - lastMs - 1);
-      lastMs = performance.now();
-    }, 1);
-    const response = await fetch(`http://127.0.0.1:${gateway.settings.port}${numbers}`, {
-      headers: { "X-API-Key": "an API key that only the tests have, long enough" },
-    });
-    const bytes = await response.arrayBuffer();
-    clearInterval(watch);
-    t.diagnostic(
-      `${bytes.byteLength} bytes; this thread, client included, stood still for ${worstMs.toFixed(1)} ms at most`,
-    );
-    assert.equal(JSON.parse(new TextDecoder().decode(bytes)).phone_numbers.length, 10_002);
     const { body } = await client.get(CONFIGURATIONS);
-    assert.equal(body.configurations[0].phone_number_count, 10_002);
+    assert.equal(body.configurations[0].phone_number_count, 2_002);
   });
 });

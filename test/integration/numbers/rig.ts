@@ -11,6 +11,7 @@ import {
   type StoryOptions,
   TEST_AGENT_NUMBER,
 } from "../../support/gateway.ts";
+import type { MovableClock } from "../../support/movableClock.ts";
 import { until } from "../../support/until.ts";
 import { type ApiStory, startApi } from "../api/rig.ts";
 
@@ -109,3 +110,27 @@ async function settledFirst({ client, numbers, owned }: NumbersStory): Promise<v
     return storys.every(({ provider_sync: { state } }) => !["none", "pending"].includes(state));
   });
 }
+
+const CHECK_EVERY_MS = 15 * 60_000;
+
+/** What is due by then has begun: whoever looks every second has looked. */
+export async function pass(clock: MovableClock, ms: number): Promise<void> {
+  void clock.advance(ms); // what ticks by the hour need not have seen it
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let ticks = 0;
+  const stop = clock.every(1_000, () => {
+    ticks++;
+    if (ticks === 2) resolve();
+  });
+  await promise;
+  stop();
+}
+
+/** Until after the next look at every account. */
+export const quarterHour = (clock: MovableClock) => pass(clock, CHECK_EVERY_MS + 1_000);
+
+/** How a number stands with Twilio, as the list of numbers has it. */
+export const syncOf = async ({ client, numbers }: NumbersStory, address = OWNED) =>
+  (await client.get(numbers)).body.phone_numbers.find(
+    (each: { address_normalized: string }) => each.address_normalized === address,
+  ).provider_sync;

@@ -4,30 +4,9 @@ import { NumberId } from "../../../src/domain/ids.ts";
 import { ECHO_NUMBER, number, TEST_AGENT_NUMBER } from "../../support/gateway.ts";
 import { MovableClock } from "../../support/movableClock.ts";
 import { until } from "../../support/until.ts";
-import { CONFIGURATIONS, FOREIGN, type NumbersStory, OWNED, startNumbers } from "./rig.ts";
+import { FOREIGN, OWNED, quarterHour, startNumbers, syncOf } from "./rig.ts";
 
-const CHECK_EVERY_MS = 15 * 60_000;
 const foreign = { phoneNumber: OWNED, ...FOREIGN };
-
-/** What is due by then has begun: whoever looks every second has looked. */
-async function pass(clock: MovableClock, ms: number): Promise<void> {
-  void clock.advance(ms); // what ticks by the hour need not have seen it
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let ticks = 0;
-  const stop = clock.every(1_000, () => {
-    ticks++;
-    if (ticks === 2) resolve();
-  });
-  await promise;
-  stop();
-}
-
-const quarterHour = (clock: MovableClock) => pass(clock, CHECK_EVERY_MS + 1_000);
-
-const syncOf = async ({ client, numbers }: NumbersStory, address = OWNED) =>
-  (await client.get(numbers)).body.phone_numbers.find(
-    (each: { address_normalized: string }) => each.address_normalized === address,
-  ).provider_sync;
 
 describe("a look at an account", () => {
   it("at the start takes a number that has no address, or Twilio's own example, and no other", async (t) => {
@@ -108,68 +87,26 @@ describe("a look at an account", () => {
     assert.equal(owned().settings.VoiceUrl, "", "what stood there first, and not the old address");
   });
 
-  it("tries again what may pass, ever more seldom, and then it is done", async (t) => {
+  it("takes a number that is off its trunk only if nobody has given it an address since", async (t) => {
     const clock = new MovableClock();
-    const story = await startNumbers(t, { clock });
-    const { client, numbers, exchange, owned, places, asked } = story;
-    exchange.faults.next({ on: "Numbers.update", answer: 503, times: 2 });
-    const { body: made } = await client.post(numbers, { address: OWNED, inbound_workflow_id: 1 });
-    assert.deepEqual([made.provider_sync.ok, made.provider_sync.state], [false, "failed"]);
-    asked();
-    await pass(clock, 8_000);
-    await until("the second try", () => asked().includes("Numbers.update"));
-    await pass(clock, 4_000);
-    assert.deepEqual(asked(), [], "not yet");
-    await pass(clock, 12_000);
-    await until("the third", async () => (await syncOf(story)).state === "in_sync");
-    assert.equal(owned().settings.VoiceUrl, places.VoiceUrl);
-  });
-
-  it("tries nothing again that only a user can mend", async (t) => {
-    const clock = new MovableClock();
-    const story = await startNumbers(t, { clock });
-    const { client, numbers, account, asked } = story;
-    await client.post(numbers, { address: "+14155550188", inbound_workflow_id: 1 });
-    asked();
-    await pass(clock, 60_000);
-    assert.deepEqual(asked(), []);
-    account.addNumber("+14155550188");
+    const TrunkSid = `TK${"1".repeat(32)}`;
+    const trunked = [OWNED, "+14155550122"].map((phoneNumber) => ({ phoneNumber, TrunkSid }));
+    const account = { numbers: [...trunked, ECHO_NUMBER, TEST_AGENT_NUMBER] };
+    const story = await startNumbers(t, { clock, account });
+    const { client, numbers, owned, places } = story;
+    for (const { phoneNumber: address } of trunked) {
+      const { body: made } = await client.post(numbers, { address, inbound_workflow_id: 1 });
+      assert.ok(made.provider_sync.message.includes(TrunkSid));
+      owned(address).settings.TrunkSid = "";
+    }
+    owned().settings.VoiceUrl = FOREIGN.VoiceUrl;
     await quarterHour(clock);
-    await until(
-      "a look that finds it",
-      async () => (await syncOf(story, "+14155550188")).state === "in_sync",
-    );
-  });
-
-  it("says at each number that the token was revoked, and takes it back when it counts again", async (t) => {
-    const clock = new MovableClock();
-    const story = await startNumbers(t, { clock });
-    const { client, configId, account, asked } = story;
-    const right = account.authToken;
-    account.authToken = "f".repeat(32);
-    await quarterHour(clock);
-    await until("the refusal", async () => (await syncOf(story, ECHO_NUMBER)).state === "failed");
-    assert.match((await syncOf(story, ECHO_NUMBER)).message, /could not be checked or changed.*credentials/s);
-    const { body } = await client.get(`${CONFIGURATIONS}/${configId}`);
-    assert.equal(body.credentials_check.state, "rejected");
-    asked();
-    await quarterHour(clock);
-    assert.deepEqual(asked(), [], "not asked again and again");
-    account.authToken = right;
-    await client.put(`${CONFIGURATIONS}/${configId}`, {
-      config: { account_sid: account.accountSid, auth_token: right },
+    await until("both looks", async () => {
+      const [one, other] = [await syncOf(story), await syncOf(story, "+14155550122")];
+      return one.state === "drifted" && other.state === "in_sync";
     });
-    await until("the repair", async () => (await syncOf(story, ECHO_NUMBER)).state === "in_sync");
-  });
-
-  it("leaves numbers as they were known when Twilio can't be asked", async (t) => {
-    const clock = new MovableClock();
-    const story = await startNumbers(t, { clock });
-    story.exchange.faults.next({ on: "Numbers.list", answer: 503 });
-    story.asked();
-    await quarterHour(clock);
-    await until("the look", () => story.asked().length > 0);
-    assert.deepEqual([(await syncOf(story, ECHO_NUMBER)).state], ["in_sync"]);
+    assert.equal(owned().settings.VoiceUrl, FOREIGN.VoiceUrl);
+    assert.equal(owned("+14155550122").settings.VoiceUrl, places.VoiceUrl);
   });
 
   it("at thousands of numbers asks for lists, and for one number only where something is amiss", async (t) => {
@@ -211,20 +148,5 @@ describe("a look at an account", () => {
     await until("the drift", async () => (await states()).get("drifted") === 3, 60_000);
     assert.ok(story.asked().every((name) => name === "Numbers.list"));
     assert.equal((await states()).get("in_sync"), 1_499);
-  });
-
-  it("goes on with what a death had interrupted", async (t) => {
-    const clock = new MovableClock();
-    const story = await startNumbers(t, { clock, numbers: [number(OWNED, 1)] });
-    const { store, owned, places, client, numbers } = story;
-    await until("the push", async () => (await syncOf(story)).state === "in_sync");
-    const [, , { id }] = (await client.get(numbers)).body.phone_numbers;
-    const stored = (await store.numbers.get(NumberId(id)))!;
-    // As it is written between the order and Twilio's answer: the user's word is not forgotten.
-    const { checkedAtMs: _, ...held } = stored.sync as { checkedAtMs: number };
-    await store.numbers.setSync(stored.id, { ...held, state: "pending", attempts: 0, may: "replace" });
-    Object.assign(owned().settings, FOREIGN);
-    await quarterHour(clock);
-    await until("the rest", () => owned().settings.VoiceUrl === places.VoiceUrl);
   });
 });
