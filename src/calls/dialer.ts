@@ -145,7 +145,7 @@ export class Dialer {
     const waiting = opening + (this.#paces.get(accountSid)?.waiting ?? 0);
     if (waiting < WAITING_MAX) return;
     throw new GatewayError(
-      "TWILIO_UNREACHABLE",
+      "NOT_NOW",
       `${waiting} calls wait for their turn at this Twilio account already. Try again when some have been placed.`,
       { retryAfterS: Math.ceil(waiting / (this.#parts.callsPerS ?? 1) / 2) },
     );
@@ -314,13 +314,9 @@ export class Dialer {
 
   #refuse(run: RunId, dialling: Dialling): void {
     dialling.leave();
-    const error = new GatewayError(
-      "TWILIO_UNREACHABLE",
-      "The gateway is shutting down; no call was placed.",
-      {
-        retryAfterS: RETRY_AFTER_S,
-      },
-    );
+    const error = new GatewayError("NOT_NOW", "The gateway is shutting down; no call was placed.", {
+      retryAfterS: RETRY_AFTER_S,
+    });
     this.#give(run, { outcome: "draining" });
     dialling.settle({ kind: "failed", error });
   }

@@ -112,7 +112,7 @@ export function refusalError(refusal: Refusal): GatewayError {
 }
 
 function busy(message: string, retryAfterS: number): GatewayError {
-  return new GatewayError("STORE_UNAVAILABLE", message, { retryAfterS });
+  return new GatewayError("NOT_NOW", message, { retryAfterS });
 }
 
 /** Where Twilio asks and tells, for one run. */

@@ -257,5 +257,8 @@ function wordsOf({ events }: CallRecord): string | undefined {
 
 /** Certainly no call was placed, and trying again makes sense. */
 function isVoid(error: unknown): boolean {
-  return error instanceof GatewayError && ["TWILIO_UNREACHABLE", "STORE_UNAVAILABLE"].includes(error.code);
+  return (
+    error instanceof GatewayError &&
+    ["TWILIO_UNREACHABLE", "STORE_UNAVAILABLE", "NOT_NOW"].includes(error.code)
+  );
 }

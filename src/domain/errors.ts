@@ -12,6 +12,7 @@ export type GatewayErrorCode =
   | "NOT_FOUND"
   | "CONFLICT" //            with something that is there already
   | "TOO_MANY"
+  | "NOT_NOW" //             full, or shutting down; to be tried again
   | "TWILIO_REFUSED"
   | "TWILIO_UNREACHABLE" //  or too busy; to be tried again
   | "STORE_UNAVAILABLE" //   disk full, database locked or broken

@@ -34,6 +34,7 @@ const STATUS_OF: Readonly<Record<GatewayErrorCode, number>> = {
   NOT_FOUND: 404,
   CONFLICT: 409,
   TOO_MANY: 429,
+  NOT_NOW: 503,
   TWILIO_REFUSED: 502,
   TWILIO_UNREACHABLE: 503,
   STORE_UNAVAILABLE: 503,

@@ -148,7 +148,7 @@ describe("what Twilio is asked for", () => {
 
 describe("a refusal", () => {
   it("has a status of its kind and a sentence, whatever the reason, and says when to try again", () => {
-    const later: Partial<Record<GatewayErrorCode, true>> = { TOO_MANY: true, STORE_UNAVAILABLE: true };
+    const later: Partial<Record<GatewayErrorCode, true>> = { TOO_MANY: true, NOT_NOW: true };
     for (const refusal of REFUSALS) {
       const error = refusalError(refusal);
       assert(error.message.length > 10);
