@@ -15,7 +15,7 @@ import type { StoredNumber } from "./numbers.store.ts";
 import { isWanted } from "./settle.ts";
 import type { SyncObserver } from "./sync.ts";
 import { planPlacing } from "./syncPlan.ts";
-import { mayPass, type NumberSync, next, type Places, type SyncFailure, spreadOf } from "./syncState.ts";
+import { mayPass, type NumberSync, next, type Places, type SyncFailure } from "./syncState.ts";
 import type { SyncTally } from "./syncTally.ts";
 import type { Turns } from "./syncTurns.ts";
 
@@ -61,13 +61,16 @@ export class AccountCheck {
     this.#parts = parts;
   }
 
-  /** `isThorough`: also numbers that can't mend by themselves, since something has changed. */
-  async run(id: ConfigurationId, isThorough: boolean): Promise<void> {
+  /**
+   * `isThorough`: also numbers that can't mend by themselves, since something has changed. False: Twilio could not be
+   * asked, and it is worth trying soon.
+   */
+  async run(id: ConfigurationId, isThorough: boolean): Promise<boolean> {
     const { store, directory, accessOf, isStopped, tally } = this.#parts;
     let listed: Listed | undefined;
     for (let afterId = 0; ; ) {
       const configuration = directory.configuration(id);
-      if (configuration === undefined || isStopped()) return;
+      if (configuration === undefined || isStopped()) return true;
       const page = await store.numbers.page(id, afterId, PAGE);
       for (const number of page) tally.note(number.id, number.sync);
       const access = accessOf(configuration);
@@ -79,7 +82,8 @@ export class AccountCheck {
         if ("failure" in listed) await this.#failed(concerned, listed.failure);
         else await this.#compare(concerned, listed);
       }
-      if (page.length < PAGE) return;
+      if (page.length < PAGE)
+        return !(listed !== undefined && "failure" in listed && mayPass(listed.failure.kind));
       afterId = page.at(-1)!.id;
     }
   }
@@ -105,14 +109,14 @@ export class AccountCheck {
   ): Promise<void> {
     const { store, turns, clock, observer, settle, places } = this.#parts;
     const asKnown: NumberId[] = [];
+    const missing: StoredNumber[] = [];
     const settling: Promise<void>[] = [];
     for (const number of concerned) {
       if (turns.isBusy(number.id)) continue; // somebody is at it
       const found = listed.byAddress.get(number.address);
-      if (found === undefined && listed.isWhole) {
-        if (number.sync.state === "failed" && number.sync.failure.reason === "not_owned") continue;
-        settling.push(settle(number.id, undefined)); // asks once more before it says so
-      } else if (found === undefined) settling.push(settle(number.id, undefined));
+      if (found === undefined && listed.isWhole && isWanted(number)) missing.push(number);
+      else if (found === undefined)
+        settling.push(settle(number.id, undefined)); // asks for it by itself
       else if (isAsKnown(number, found, places())) asKnown.push(number.id);
       else settling.push(settle(number.id, { number: found, atMs: listed.atMs }));
     }
@@ -120,10 +124,11 @@ export class AccountCheck {
       await store.numbers.touchSync(asKnown, Math.round(clock.wallMs()));
       observer.confirmed(asKnown.length);
     }
+    await this.#fail(missing, { reason: "not_owned" });
     await Promise.all(settling);
   }
 
-  /** What may pass leaves numbers as they were known; a closed door is written at each. */
+  /** What may pass leaves numbers as they were known, if they were; a closed door is written at each. */
   async #failed(concerned: readonly StoredNumber[], { kind, message }: TwilioFailure): Promise<void> {
     const isUnfinished = ({ sync }: StoredNumber) => sync.state === "none" || sync.state === "pending";
     const meant = mayPass(kind) ? concerned.filter(isUnfinished) : concerned;
@@ -135,10 +140,8 @@ export class AccountCheck {
     const wallMs = Math.round(clock.wallMs());
     const replacements = numbers
       .filter(({ id, sync }) => !turns.isBusy(id) && !isSame(sync, failure))
-      .map(({ id, sync: was }) => {
-        const becomes = next(was, { type: "failed", failure, spread: spreadOf(id) }, wallMs);
-        return { id, was, becomes };
-      });
+      // Thousands are not tried again one by one: the next look does that for all of them.
+      .map(({ id, sync: was }) => ({ id, was, becomes: next(was, { type: "failed", failure }, wallMs) }));
     if (replacements.length === 0) return;
     // Numbers that somebody has settled since the page was read stay as they are.
     const replaced = new Set(await store.numbers.replaceSyncs(replacements));

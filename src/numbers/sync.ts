@@ -72,6 +72,8 @@ export interface SyncParts {
 const ANSWER_MS = 5_000;
 const TICK_MS = 1_000;
 const CHECK_EVERY_MS = 15 * 60_000;
+/** After a look at which Twilio could not be asked. */
+const CHECK_AGAIN_MS = 60_000;
 
 export class VoiceUrlSync {
   readonly #parts: SyncParts;
@@ -205,7 +207,8 @@ export class VoiceUrlSync {
     const run = async () => {
       const isAsThorough = this.#queued.get(id) === true;
       this.#queued.delete(id); // what changes from now on is for the next one
-      await this.#check.run(id, isAsThorough);
+      const wasLooked = await this.#check.run(id, isAsThorough);
+      if (!wasLooked) this.#plan(id, CHECK_AGAIN_MS);
     };
     this.#checks = this.#watched(this.#checks.then(run));
   }

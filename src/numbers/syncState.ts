@@ -89,7 +89,8 @@ export type SyncEvent =
   | { readonly type: "foreign"; readonly numberSid: string; readonly found: string }
   /** Nothing of ours stands there, as wanted. */
   | { readonly type: "nothing_there"; readonly numberSid: string | undefined }
-  | { readonly type: "failed"; readonly failure: SyncFailure; readonly spread: number };
+  /** `spread`: 0 to 1, for its next try; undefined when it gets none of its own. */
+  | { readonly type: "failed"; readonly failure: SyncFailure; readonly spread?: number | undefined };
 
 /** Past it the oldest is forgotten: so many bases in a row, with Twilio never answering, are not expected. */
 const OURS_MAX = 4;
@@ -124,7 +125,8 @@ export function next(sync: NumberSync, event: SyncEvent, nowMs: number): NumberS
     case "failed": {
       const { failure, spread } = event;
       const attempts = attemptsOf(sync) + 1;
-      const retry = mayPass(failure.reason) && { retryAtMs: nowMs + backoffMs(attempts, spread) };
+      const isRetried = spread !== undefined && mayPass(failure.reason);
+      const retry = isRetried && { retryAtMs: nowMs + backoffMs(attempts, spread) };
       const { may, ...rest } = held;
       // Who takes a number off its trunk may give it another address then, which the old order says nothing about.
       const order = may !== undefined && failure.reason !== "overridden" && { may };

@@ -71,6 +71,36 @@ describe("what failed at Twilio", () => {
     assert.deepEqual([(await syncOf(story, ECHO_NUMBER)).state], ["in_sync"]);
   });
 
+  it("for all of an account is tried again for all at once", async (t) => {
+    const clock = new MovableClock();
+    const many = Array.from({ length: 30 }, (_, index) => `+150055500${String(index).padStart(2, "0")}`);
+    const story = await startNumbers(t, {
+      clock,
+      env: { PUBLIC_BASE_URL: "https://gw.example.com" },
+      account: { numbers: many, status: "active" },
+      numbers: many.map((address) => number(address, 1)),
+    });
+    const { store, exchange, asked, account, client, numbers } = story;
+    const inSync = async () =>
+      (await client.get(numbers)).body.phone_numbers.filter(
+        ({ provider_sync }: { provider_sync: { state: string } }) => provider_sync.state === "in_sync",
+      ).length;
+    await until("the first look", async () => (await inSync()) === many.length);
+    for (const { id } of await store.numbers.all()) await store.numbers.setSync(id, { state: "none" });
+    exchange.faults.next({ on: "Numbers.list", answer: 503 });
+    asked();
+    await quarterHour(clock);
+    await until("the failure", async () => (await syncOf(story, many[0])).state === "failed");
+    await pass(clock, 30_000);
+    assert.deepEqual(asked(), ["Numbers.list"], "no number by itself");
+    await pass(clock, 31_000);
+    await until("the next look", async () => (await inSync()) === many.length);
+    assert.deepEqual(asked(), ["Numbers.list"]);
+    assert.ok(
+      account.numbers.every(({ settings }) => settings.VoiceUrl.startsWith("https://gw.example.com/")),
+    );
+  });
+
   it("is gone on with after a death", async (t) => {
     const clock = new MovableClock();
     const story = await startNumbers(t, { clock, numbers: [number(OWNED, 1)] });
