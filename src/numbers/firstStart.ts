@@ -89,7 +89,11 @@ export interface FirstStart {
  * Puts the environment's account into the store, once for each account; without one the demo account, which counts
  * only while nobody outside this machine can reach us. What a user has deleted is not put back.
  */
-export async function firstStart(store: FirstStore, settings: FirstSettings, clock: Clock): Promise<FirstStart> {
+export async function firstStart(
+  store: FirstStore,
+  settings: FirstSettings,
+  clock: Clock,
+): Promise<FirstStart> {
   const { twilioAccount, databasePath, publicBase } = settings;
   if (twilioAccount !== undefined) {
     await addOnce(store, { name: "Twilio", account: twilioAccount, isDemo: false }, clock);
