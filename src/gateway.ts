@@ -1,13 +1,13 @@
 // The whole gateway put together: configuration, calls, media pool, HTTP and sockets. main.ts runs one from the
 // environment; tests run their own.
 import type { Logger } from "pino";
-import type { CallLog } from "./calls/callLog.ts";
-import type { Dialer } from "./calls/dialer.ts";
-import { MEDIA_GAP_MS, PONG_MS } from "./calls/liveCall.ts";
-import { LiveCalls } from "./calls/liveCalls.ts";
+import { MEDIA_GAP_MS, PONG_MS } from "./calls/live/liveCall.ts";
+import { LiveCalls } from "./calls/live/liveCalls.ts";
+import { STREAM_REFUSALS } from "./calls/live/stream.ts";
+import type { CallLog } from "./calls/log/callLog.ts";
 import { type CallObserver, WEBHOOK_ANSWERS } from "./calls/observer.ts";
-import { STREAM_REFUSALS } from "./calls/stream.ts";
-import { twilioRoutes } from "./calls/twilioRoutes.ts";
+import type { Dialer } from "./calls/outbound/dialer.ts";
+import { twilioRoutes } from "./calls/webhooks/twilioRoutes.ts";
 import { apiOperations } from "./composition/api.ts";
 import { type DemoTwin, startDemoTwin } from "./composition/demoTwin.ts";
 import { emptied, reached } from "./composition/draining.ts";

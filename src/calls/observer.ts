@@ -1,7 +1,7 @@
 // What calls tell whoever counts and logs. Implemented by the composition root over metrics and the log.
 import type { Outcome, StreamViolation } from "../domain/endings.ts";
 import type { CallSid, RunId } from "../domain/ids.ts";
-import type { StreamRefusal } from "./stream.ts";
+import type { StreamRefusal } from "./live/stream.ts";
 
 /** Every answer a Twilio webhook can get. Labels `linecard_webhook_answers_total`. */
 export const WEBHOOK_ANSWERS = [

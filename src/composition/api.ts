@@ -1,8 +1,8 @@
 // Every operation of the API, in one list: what is served and what is described are made from it.
 import { readFileSync } from "node:fs";
-import type { CallLog } from "../calls/callLog.ts";
-import type { LiveCalls } from "../calls/liveCalls.ts";
-import { runOperations } from "../calls/runOperations.ts";
+import type { LiveCalls } from "../calls/live/liveCalls.ts";
+import type { CallLog } from "../calls/log/callLog.ts";
+import { runOperations } from "../calls/log/runOperations.ts";
 import type { Clock } from "../domain/clock.ts";
 import { withOpenApi } from "../http/openapi.ts";
 import type { Operation } from "../http/operation.ts";

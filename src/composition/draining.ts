@@ -1,5 +1,5 @@
 // How the calls of a gateway come to their end when it is asked to stop.
-import type { LiveCalls } from "../calls/liveCalls.ts";
+import type { LiveCalls } from "../calls/live/liveCalls.ts";
 import type { Clock } from "../domain/clock.ts";
 
 const DRAIN_LOOK_MS = 50;

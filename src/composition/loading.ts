@@ -1,5 +1,5 @@
 // What a start takes from the store into memory.
-import { CallLog, type CallLogObserver } from "../calls/callLog.ts";
+import { CallLog, type CallLogObserver } from "../calls/log/callLog.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
 import { Directory } from "../numbers/directory.ts";

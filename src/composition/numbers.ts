@@ -1,11 +1,11 @@
 // Configurations and phone numbers, put together: the operations on them, and what keeps Twilio in step.
 import type { Clock } from "../domain/clock.ts";
 import type { Operation } from "../http/operation.ts";
-import { configurationOperations } from "../numbers/configurationOperations.ts";
+import { configurationOperations } from "../numbers/configurations/configurationOperations.ts";
 import type { Configuration, Directory } from "../numbers/directory.ts";
 import { numberOperations } from "../numbers/numberOperations.ts";
-import { type SyncObserver, VoiceUrlSync } from "../numbers/sync.ts";
-import type { SyncCounts } from "../numbers/syncTally.ts";
+import { type SyncObserver, VoiceUrlSync } from "../numbers/sync/sync.ts";
+import type { SyncCounts } from "../numbers/sync/syncTally.ts";
 import type { Store } from "../store/store.ts";
 import type { TwilioAccess, TwilioRest } from "../twilio/rest.ts";
 

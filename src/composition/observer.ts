@@ -1,13 +1,13 @@
 // What calls, workers and the call log tell, made into metrics and log lines. No line holds a secret, a digit or a
 // whole number, and what strangers can cause at will is written seldom and counted always.
 import type { Logger } from "pino";
-import type { CallLogObserver } from "../calls/callLog.ts";
-import type { DialObserver } from "../calls/dialObserver.ts";
+import type { CallLogObserver } from "../calls/log/callLog.ts";
 import type { CallObserver } from "../calls/observer.ts";
+import type { DialObserver } from "../calls/outbound/dialObserver.ts";
 import type { Clock } from "../domain/clock.ts";
-import { REFUSALS } from "../domain/endings.ts";
+import { END_REASONS } from "../domain/endings.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import type { SyncObserver } from "../numbers/sync.ts";
+import type { SyncObserver } from "../numbers/sync/sync.ts";
 import type { MediaPoolObserver } from "../pool/mediaPool.ts";
 
 /** The same warning about what strangers do is written once in so long. */
@@ -26,7 +26,7 @@ export function observeCalls(
     webhookAnswered: (answer, tookMs) => metrics.webhookAnswered(answer, tookMs),
     ended({ callSid, run }, direction, outcome, talkedMs, error) {
       metrics.callEnded(direction, outcome, talkedMs);
-      if (!(REFUSALS as readonly string[]).includes(outcome)) onAnsweredCallEnded();
+      if ((END_REASONS as readonly string[]).includes(outcome)) onAnsweredCallEnded();
       const facts = { callSid, run, direction, outcome, talkedMs: Math.round(talkedMs) };
       if (error === undefined) log.info(facts, "call ended");
       else log.error({ ...facts, error }, "call ended by an error");

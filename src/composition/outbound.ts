@@ -1,14 +1,15 @@
 // Placing calls, put together: the line, what is asked once, and the operations that lead to it.
-import type { CallLog } from "../calls/callLog.ts";
-import { Dialer } from "../calls/dialer.ts";
-import type { DialObserver } from "../calls/dialObserver.ts";
-import { Idempotency } from "../calls/idempotency.ts";
-import type { LiveCalls } from "../calls/liveCalls.ts";
-import { liveOperations } from "../calls/liveOperations.ts";
+
+import type { LiveCalls } from "../calls/live/liveCalls.ts";
+import { liveOperations } from "../calls/live/liveOperations.ts";
+import type { CallLog } from "../calls/log/callLog.ts";
+import type { CallRecord } from "../calls/log/records.ts";
 import type { CallObserver } from "../calls/observer.ts";
-import { outboundOperations } from "../calls/outboundOperations.ts";
-import type { CallRecord } from "../calls/records.ts";
-import { runUrls } from "../calls/twilioPaths.ts";
+import { Dialer } from "../calls/outbound/dialer.ts";
+import type { DialObserver } from "../calls/outbound/dialObserver.ts";
+import { Idempotency } from "../calls/outbound/idempotency.ts";
+import { outboundOperations } from "../calls/outbound/outboundOperations.ts";
+import { runUrls } from "../calls/webhooks/twilioPaths.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Operation } from "../http/operation.ts";
 import type { Configuration, Directory } from "../numbers/directory.ts";

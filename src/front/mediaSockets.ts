@@ -1,6 +1,6 @@
 // Media sockets: decides upgrades with the door and fits native sockets to what streams ask of a socket. Reads
 // no message and keeps no call.
-import type { StreamDoor, StreamHandler, StreamRefusal, StreamSocket } from "../calls/stream.ts";
+import type { StreamDoor, StreamHandler, StreamRefusal, StreamSocket } from "../calls/live/stream.ts";
 import { assertNever } from "../domain/errors.ts";
 import type { HttpResponse } from "../http/http.ts";
 import { readings } from "../http/paths.ts";

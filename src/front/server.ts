@@ -1,6 +1,6 @@
 // The front: one uWebSockets.js app with plain HTTP and media sockets on one port. Owns sockets and nothing
 // else; what requests and streams mean is decided behind the router and the door.
-import type { StreamDoor } from "../calls/stream.ts";
+import type { StreamDoor } from "../calls/live/stream.ts";
 import type { Clock } from "../domain/clock.ts";
 import { GatewayError } from "../domain/errors.ts";
 import type { Router } from "../http/router.ts";

@@ -1,9 +1,9 @@
 // A number as the API shows it. Written in the store's thread too, where there are thousands to list: imports little.
 import { moment } from "../domain/moment.ts";
 import type { StoredNumber } from "./numbers.store.ts";
-import { isWanted } from "./settle.ts";
-import type { NumberSync, Places } from "./syncState.ts";
-import { syncWords } from "./syncWords.ts";
+import { isWanted } from "./sync/settle.ts";
+import type { NumberSync, Places } from "./sync/syncState.ts";
+import { syncWords } from "./sync/syncWords.ts";
 
 /** `places`: what the number should have at Twilio. */
 export function numberAnswer(number: StoredNumber, places: Places) {

@@ -10,10 +10,10 @@ import { readAddress } from "./address.ts";
 import type { Directory } from "./directory.ts";
 import { numberAnswer } from "./numberAnswer.ts";
 import type { NumberFields, StoredNumber } from "./numbers.store.ts";
-import { isWanted } from "./settle.ts";
-import type { VoiceUrlSync } from "./sync.ts";
-import { type May, SYNC_STATES } from "./syncState.ts";
-import { leftAtTwilio } from "./syncWords.ts";
+import { isWanted } from "./sync/settle.ts";
+import type { VoiceUrlSync } from "./sync/sync.ts";
+import { type May, SYNC_STATES } from "./sync/syncState.ts";
+import { leftAtTwilio } from "./sync/syncWords.ts";
 
 export interface NumberParts {
   readonly store: Pick<Store, "numbers">;

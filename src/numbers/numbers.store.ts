@@ -5,7 +5,7 @@ import type { AccountSid, ConfigurationId, NumberId, WorkflowId } from "../domai
 import type { Db } from "../store/open.ts";
 import type { PhoneNumber } from "./directory.ts";
 import { numberAnswer } from "./numberAnswer.ts";
-import type { NumberSync, Places } from "./syncState.ts";
+import type { NumberSync, Places } from "./sync/syncState.ts";
 import { taken } from "./taken.ts";
 
 export interface StoredNumber extends PhoneNumber {

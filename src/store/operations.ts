@@ -1,10 +1,10 @@
 // Every operation of the store, by feature. They run in the store's thread, one after the other; the front thread
 // sees them as promises (store.ts).
 
-import { idempotencyStore } from "../calls/idempotency.store.ts";
-import { recordStore } from "../calls/records.store.ts";
-import { runStore } from "../calls/runs.store.ts";
-import { configurationStore } from "../numbers/configurations.store.ts";
+import { recordStore } from "../calls/log/records.store.ts";
+import { runStore } from "../calls/log/runs.store.ts";
+import { idempotencyStore } from "../calls/outbound/idempotency.store.ts";
+import { configurationStore } from "../numbers/configurations/configurations.store.ts";
 import { numberStore } from "../numbers/numbers.store.ts";
 import { apiKeyStore } from "../organization/apiKeys.store.ts";
 import { preferencesStore } from "../organization/preferences.store.ts";

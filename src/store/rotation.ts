@@ -11,7 +11,7 @@ import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { GatewayError } from "../domain/errors.ts";
-import { placeOf, SEALED_COLUMNS } from "../numbers/configurations.store.ts";
+import { placeOf, SEALED_COLUMNS } from "../numbers/configurations/configurations.store.ts";
 import { flushFolder, KEY_BYTES, keyPath, newKeyPath, readKey, writeKey } from "./key.ts";
 import { type Db, lockDatabase, openLocked, opensWith, writeKeyCheck } from "./open.ts";
 import { Vault } from "./vault.ts";

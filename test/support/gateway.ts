@@ -9,7 +9,7 @@ import pino from "pino";
 import { type Clock, systemClock } from "../../src/domain/clock.ts";
 import { AccountSid, type ConfigurationId, type WorkflowId } from "../../src/domain/ids.ts";
 import { type Gateway, startGateway } from "../../src/gateway.ts";
-import type { ConfigurationFields } from "../../src/numbers/configurations.store.ts";
+import type { ConfigurationFields } from "../../src/numbers/configurations/configurations.store.ts";
 import type { NumberFields } from "../../src/numbers/numbers.store.ts";
 import { readSettings } from "../../src/settings.ts";
 import { openStore, type Store } from "../../src/store/store.ts";
@@ -131,7 +131,13 @@ export interface Story {
 
 /** Starts a gateway and its Twilio. */
 export async function startStory(options: StoryOptions = {}): Promise<Story> {
-  const env = { PORT: "0", MEDIA_WORKERS: "2", LINECARD_API_KEY: API_KEY, TWILIO_API_BASE_URL: NO_TWILIO, ...options.env };
+  const env = {
+    PORT: "0",
+    MEDIA_WORKERS: "2",
+    LINECARD_API_KEY: API_KEY,
+    TWILIO_API_BASE_URL: NO_TWILIO,
+    ...options.env,
+  };
   const settings = readSettings(env, 2);
   const log = pino({ level: "debug" }, { write: options.onLogLine ?? (() => {}) });
   const { store, databasePath, key, remove } = await (options.database === undefined

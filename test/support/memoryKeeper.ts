@@ -1,8 +1,8 @@
 // A keeper of call records that keeps them in memory: what the database does for the call log, without a disk. It can
 // be made to refuse, and to wait.
-import type { RecordKeeper } from "../../src/calls/callLog.ts";
-import type { RecordChange } from "../../src/calls/records.store.ts";
-import type { CallLogEvent, CallRecord } from "../../src/calls/records.ts";
+import type { RecordKeeper } from "../../src/calls/log/callLog.ts";
+import type { RecordChange } from "../../src/calls/log/records.store.ts";
+import type { CallLogEvent, CallRecord } from "../../src/calls/log/records.ts";
 import { GatewayError } from "../../src/domain/errors.ts";
 import type { CallSid, RunId } from "../../src/domain/ids.ts";
 

@@ -1,6 +1,6 @@
 // The call log, as a story asks it.
 import assert from "node:assert/strict";
-import type { CallRecord } from "../../src/calls/records.ts";
+import type { CallRecord } from "../../src/calls/log/records.ts";
 import { CallSid } from "../../src/domain/ids.ts";
 import type { Gateway } from "../../src/gateway.ts";
 import { until } from "./until.ts";

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { ApiClient, assertBlames } from "../../support/api.ts";
 import { ACCOUNT_SID, ECHO_NUMBER, number, startStory, workflow } from "../../support/gateway.ts";
 import { isReleased, recordOf } from "../../support/records.ts";
-import { parseCsv } from "../../unit/calls/csv.ts";
+import { parseCsv } from "../../unit/calls/log/csv.ts";
 import { send, streamEnded, streamStatus } from "../calls/requests.ts";
 
 const UNKNOWN_NUMBER = "+12025550199";

@@ -2,13 +2,13 @@
 // report is made. Figures are printed; what is asserted leaves a slow machine room.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type RunParts, runOperations } from "../../../src/calls/runOperations.ts";
+import { type RunParts, runOperations } from "../../../src/calls/log/runOperations.ts";
 import { systemClock } from "../../../src/domain/clock.ts";
 import { WorkflowId } from "../../../src/domain/ids.ts";
 import { type Operation, routesOf } from "../../../src/http/operation.ts";
 import { type ApiAnswer, ApiClient } from "../../support/api.ts";
 import { newStore } from "../../support/gateway.ts";
-import { EPOCH_MS, saveRuns, storedRun } from "../../unit/calls/storedRuns.ts";
+import { EPOCH_MS, saveRuns, storedRun } from "../../unit/calls/log/storedRuns.ts";
 import { startFront } from "../front/rig.ts";
 
 const RUNS = 100_000;

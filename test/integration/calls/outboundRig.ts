@@ -2,7 +2,7 @@
 // faults. Stories say who picks up.
 import assert from "node:assert/strict";
 import { after } from "node:test";
-import type { CallRecord } from "../../../src/calls/records.ts";
+import type { CallRecord } from "../../../src/calls/log/records.ts";
 import { RunId } from "../../../src/domain/ids.ts";
 import type { AccountOptions } from "../../../src/twin/exchange/account.ts";
 import { Exchange, type ExchangeOptions } from "../../../src/twin/exchange/exchange.ts";

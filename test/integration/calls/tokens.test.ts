@@ -2,7 +2,7 @@
 // as it was.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { StreamTokens } from "../../../src/calls/streamToken.ts";
+import { StreamTokens } from "../../../src/calls/live/streamToken.ts";
 import { AccountSid, CallSid } from "../../../src/domain/ids.ts";
 import type { TwinCall } from "../../../src/twin/call.ts";
 import { counted } from "../../support/counts.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
-import type { StreamSocket } from "../../../src/calls/stream.ts";
+import type { StreamSocket } from "../../../src/calls/live/stream.ts";
 import {
   bystander,
   bytes,

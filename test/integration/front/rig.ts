@@ -11,7 +11,7 @@ import type {
   StreamRefusal,
   StreamSocket,
   Upgrade,
-} from "../../../src/calls/stream.ts";
+} from "../../../src/calls/live/stream.ts";
 import { type Clock, type Stop, systemClock } from "../../../src/domain/clock.ts";
 import { createFront, type Front, type FrontLimits } from "../../../src/front/server.ts";
 import type { Route } from "../../../src/http/http.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { StreamSocket } from "../../../src/calls/stream.ts";
+import type { StreamSocket } from "../../../src/calls/live/stream.ts";
 import {
   bystander,
   bytes,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { STREAM_REFUSALS, type StreamRefusal } from "../../../src/calls/stream.ts";
+import { STREAM_REFUSALS, type StreamRefusal } from "../../../src/calls/live/stream.ts";
 import { EchoStream, handshake, RecordingDoor, startFront } from "./rig.ts";
 
 const GET_HELLO = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";

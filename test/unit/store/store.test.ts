@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { after, describe, it, type TestContext } from "node:test";
 import type { Worker } from "node:worker_threads";
 import Database from "better-sqlite3";
-import type { RecordChange } from "../../../src/calls/records.store.ts";
-import { newRecord } from "../../../src/calls/records.ts";
+import type { RecordChange } from "../../../src/calls/log/records.store.ts";
+import { newRecord } from "../../../src/calls/log/records.ts";
 import { GatewayError } from "../../../src/domain/errors.ts";
 import {
   CallSid,
