@@ -36,8 +36,8 @@ export type Person =
       readonly detectionMs?: number;
     })
   | { readonly does: "busy"; readonly afterMs?: number }
-  /** Lets it ring until the call's Timeout, or until a test picks up. */
-  | { readonly does: "nobody" }
+  /** Lets it ring until the call's Timeout, until a carrier gives up before that, or until a test picks up. */
+  | { readonly does: "nobody"; readonly afterMs?: number }
   /** The network can't reach it. */
   | {
       readonly does: "unreachable";
@@ -48,7 +48,7 @@ export type Person =
     };
 
 export const PERSON_HELP =
-  "answers[:ms], listens[:ms] (answers without speaking), busy, nobody, machine[:answered_by] or unreachable[:sip code]";
+  "answers[:ms], listens[:ms] (answers without speaking), busy[:ms], nobody[:ms], machine[:answered_by] or unreachable[:sip code]";
 
 /** A person in a word, as the command line and the control surface have it; undefined for what is none. */
 export function readPerson(text: string): Person | undefined {
@@ -64,7 +64,7 @@ export function readPerson(text: string): Person | undefined {
       return { does: "machine", ...(detail !== undefined && { answeredBy: detail }) };
     case "busy":
     case "nobody":
-      return detail === undefined ? { does: word } : undefined;
+      return { does: word, ...(number !== undefined && { afterMs: number }) };
     case "unreachable":
       return { does: "unreachable", ...(number !== undefined && { sipResponseCode: number }) };
     default:

@@ -177,6 +177,10 @@ export class PlacedCall implements LiveCall {
       case "busy":
         this.#later(person.afterMs ?? 0, () => this.#refuse("busy", { sipResponseCode: 486 }));
         break;
+      case "nobody":
+        if (person.afterMs !== undefined)
+          this.#later(person.afterMs, () => this.#refuse("no-answer", { sipResponseCode: 480 }));
+        break;
       case "answers":
       case "machine":
         this.#later(person.afterMs ?? PICK_UP_AFTER_MS, () => this.#pickedUp());

@@ -84,6 +84,14 @@ describe("a call that nobody answers", () => {
     assert.deepEqual(lines(ended, "ended"), ["busy"]);
   });
 
+  it("rang until the carrier gave up", async () => {
+    const { body } = await place(somebody(story, { does: "nobody", afterMs: 20 }));
+    const ended = await over(body.workflow_run_id);
+    assert.deepEqual([ended.outcome, ended.endedBy, ended.answeredAtMs], ["no_answer", "callee", undefined]);
+    assert(ended.ringingAtMs !== undefined);
+    assert.match(lines(ended, "ended")[0]!, /^no_answer\b/);
+  });
+
   it("could not be reached, for the reasons that Twilio's codes stand for", async () => {
     const person = { does: "unreachable", sipResponseCode: 404, errorCode: 21214 } as const;
     const { body } = await place(somebody(story, person));
