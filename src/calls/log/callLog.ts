@@ -18,6 +18,8 @@ import {
 const RECORDS_MAX = 10_000;
 /** Records that may wait to be written before no new call is taken. */
 export const BACKLOG_MAX = 5_000;
+/** Records in one batch. Copying thousands for another thread would keep this one from its sockets. */
+const BATCH_MAX = 200;
 /** A call that is told about more often than this has told enough. */
 const EVENTS_MAX = 200;
 const RETRY_MS = 500;
@@ -60,6 +62,7 @@ export class CallLog implements CallRecords {
   #saving: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #stopRetrying: Stop | undefined;
+  #isClosed = false;
   #lastRun: number;
 
   /** `known`: what the store has of newest records, each of them saved. */
@@ -140,6 +143,7 @@ export class CallLog implements CallRecords {
 
   /** Tries no more; what is not written by now is lost with the process. */
   close(): void {
+    this.#isClosed = true;
     this.#stopRetrying?.();
     this.#stopRetrying = undefined;
   }
@@ -153,23 +157,35 @@ export class CallLog implements CallRecords {
 
   #touch(run: RunId): void {
     this.#unsaved.add(run);
-    if (this.#stopRetrying === undefined) this.committed().catch(() => {}); // told and tried again in #save
+    if (this.#stopRetrying === undefined && !this.#isClosed) this.committed().catch(() => {}); // told and tried again in #save
   }
 
   async #save(): Promise<void> {
     this.#next = undefined;
-    const runs = this.#unsaved;
-    this.#unsaved = new Set();
-    this.#sent = runs;
-    const changes = [...runs].flatMap((run) => this.#changeOf(run) ?? []);
-    this.#saving = this.#keeper.save(changes).then(
-      (refused) => this.#saved(changes, refused),
-      (error: unknown) => this.#notSaved(runs, error),
-    );
+    this.#saving = this.#saveAll();
     try {
       await this.#saving;
     } finally {
       this.#saving = undefined;
+    }
+  }
+
+  /** All that waits now, batch by batch: a store that can't write is only ever offered one. */
+  async #saveAll(): Promise<void> {
+    const waiting = this.#unsaved;
+    this.#unsaved = new Set();
+    this.#sent = waiting;
+    while (waiting.size > 0) {
+      const runs = [...waiting.values().take(BATCH_MAX)];
+      const changes = runs.flatMap((run) => this.#changeOf(run) ?? []);
+      let refused: readonly RunId[];
+      try {
+        refused = await this.#keeper.save(changes);
+      } catch (error) {
+        return this.#notSaved(waiting, error);
+      }
+      for (const run of runs) waiting.delete(run);
+      this.#saved(changes, refused);
     }
   }
 
@@ -182,19 +198,19 @@ export class CallLog implements CallRecords {
   }
 
   #saved(changes: readonly RecordChange[], refused: readonly RunId[]): void {
-    this.#sent = new Set();
     for (const { record, firstOrdinal, events } of changes)
       this.#savedEvents.set(record.run, firstOrdinal + events.length);
     for (const run of refused) this.#observer.onRefused(run);
     if (this.#stopRetrying === undefined) return;
-    this.close();
+    this.#stopRetrying();
+    this.#stopRetrying = undefined;
     this.#observer.onResumed();
   }
 
   #notSaved(runs: ReadonlySet<RunId>, error: unknown): never {
     this.#sent = new Set();
     for (const run of runs) this.#unsaved.add(run);
-    if (this.#stopRetrying === undefined) {
+    if (this.#stopRetrying === undefined && !this.#isClosed) {
       this.#observer.onStalled(error instanceof Error ? error.message : String(error), this.#unsaved.size);
       this.#stopRetrying = this.#clock.every(RETRY_MS, () => this.committed().catch(() => {}));
     }

@@ -26,6 +26,7 @@ import { MemoryKeeper } from "../../../support/memoryKeeper.ts";
 /** What is kept at most: the limits as they are promised, not as the code spells them. */
 const RECORDS_MAX = 10_000;
 const EVENTS_MAX = 200;
+const BATCH_MAX = 200;
 const RETRY_MS = 500;
 
 const facts = (n: number): CallFacts => ({
@@ -317,6 +318,49 @@ describe("writing behind", () => {
     assert.equal(told.at(-1), "stalled: the disk is full again, 1");
   });
 
+  it("hands thousands that wait over in small batches, and one batch only while nothing can be written", async () => {
+    const { log, keeper, clock } = desk();
+    const offered: number[] = [];
+    const save = keeper.save.bind(keeper);
+    keeper.save = (changes) => {
+      offered.push(changes.length);
+      return save(changes);
+    };
+    keeper.broken = "no disk";
+    for (let n = 1; n <= BATCH_MAX * 3 + 1; n++) log.open(facts(n), 0);
+    await assert.rejects(log.committed(), isUnavailable);
+    clock.advance(RETRY_MS);
+    await assert.rejects(log.committed(), isUnavailable);
+    assert.ok(
+      offered.every((records) => records <= BATCH_MAX),
+      offered.join(),
+    );
+    assert.equal(log.backlog, BATCH_MAX * 3 + 1);
+    keeper.broken = undefined;
+    offered.length = 0;
+    await log.committed();
+    assert.deepEqual(offered, [BATCH_MAX, BATCH_MAX, BATCH_MAX, 1]);
+    assert.deepEqual([log.backlog, clock.running], [0, 0]);
+  });
+
+  it("goes on where a batch failed, and has what was written before it", async () => {
+    const { log, keeper, told } = desk();
+    const save = keeper.save.bind(keeper);
+    let tries = 0;
+    keeper.save = (changes) => {
+      keeper.broken = ++tries === 2 ? "the disk is full" : undefined;
+      return save(changes);
+    };
+    for (let n = 1; n <= BATCH_MAX + 1; n++) log.append(log.open(facts(n), 0), event("received"));
+    await assert.rejects(log.committed(), isUnavailable);
+    assert.deepEqual([log.backlog, told], [1, ["stalled: the disk is full, 1"]]);
+    log.append(RunId(1), event("ended"));
+    await log.committed();
+    for (const n of [1, BATCH_MAX, BATCH_MAX + 1])
+      assert.deepEqual(await keeper.get(RunId(n)), log.get(RunId(n)), `run ${n}`);
+    assert.equal(told.at(-1), "resumed");
+  });
+
   it("lets records wait up to a bound, at which it is full until they are written", async () => {
     const { log, keeper, clock } = desk();
     keeper.broken = "no disk";
@@ -392,6 +436,9 @@ describe("writing behind", () => {
     await assert.rejects(log.committed(), isUnavailable);
     log.close();
     assert.equal(clock.running, 0);
+    log.append(RunId(1), event("ended"));
+    await assert.rejects(log.committed(), isUnavailable);
+    assert.equal(clock.running, 0, "nor begins again by what is told afterwards");
   });
 
   const steps = fc.oneof(
