@@ -28,6 +28,8 @@ const AGAIN_MS = 30_000;
 const AGAIN_MAX_MS = 300_000;
 /** Then it is given up: about an hour. */
 const TRIES_MAX = 15;
+/** What Twilio has just placed it may not show at once, so that its first no is not believed. */
+const UNKNOWN_TRIES_MAX = 2;
 
 export interface FollowerParts {
   readonly clock: Clock;
@@ -103,30 +105,36 @@ export class Follower {
   }
 
   async #ask(run: RunId, record: CallRecord, followed: Followed): Promise<void> {
-    const { clock, ask, heard, linger, lost } = this.#parts;
+    const { clock, ask, isLive, lost } = this.#parts;
     followed.isAsking = true;
     followed.tries++;
+    let triesMax = TRIES_MAX;
+    let words = "Twilio could not be asked how the call went on.";
     try {
       const call = await ask(record);
-      if (call === undefined) {
-        lost(run, "Twilio knows no such call any more.");
-        this.remove(run);
-        return;
+      if (call !== undefined) await this.#shown(run, call);
+      else {
+        triesMax = UNKNOWN_TRIES_MAX;
+        words = "Twilio knows no such call any more.";
       }
-      const report = reportOf(call);
-      const before = this.#parts.records.get(run);
-      if (report !== undefined && before !== undefined && !isOverAtTwilio(before)) heard(run, report);
-      const after = this.#parts.records.get(run);
-      if (after?.outcome !== undefined && !isOverAtTwilio(after) && !this.#parts.isLive(run))
-        await linger(after);
     } catch {
       // Counted by whoever asks; asked again.
     }
     followed.isAsking = false;
     followed.againMs = clock.nowMs() + Math.min(AGAIN_MS * 2 ** (followed.tries - 1), AGAIN_MAX_MS);
-    if (followed.tries < TRIES_MAX) return;
-    lost(run, "Twilio could not be asked how the call went on.");
+    // One that was answered meanwhile ends by itself.
+    if (followed.tries < triesMax || isLive(run)) return;
+    lost(run, words);
     this.remove(run);
+  }
+
+  async #shown(run: RunId, call: TwilioCall): Promise<void> {
+    const { records, isLive, heard, linger } = this.#parts;
+    const report = reportOf(call);
+    const before = records.get(run);
+    if (report !== undefined && before !== undefined && !isOverAtTwilio(before)) heard(run, report);
+    const after = records.get(run);
+    if (after?.outcome !== undefined && !isOverAtTwilio(after) && !isLive(run)) await linger(after);
   }
 }
 

@@ -174,6 +174,7 @@ describe("a call that Twilio says nothing more about", () => {
   let asked: number;
   let told: string[];
   let live: Set<RunId>;
+  let whileAsked: () => void;
   let follower: Follower;
   beforeEach(() => {
     answer = twilioCall("CA1", { status: "ringing" });
@@ -181,12 +182,14 @@ describe("a call that Twilio says nothing more about", () => {
     asked = 0;
     told = [];
     live = new Set();
+    whileAsked = () => {};
     follower = new Follower({
       clock,
       records: records as unknown as CallRecords,
       isLive: (run) => live.has(run),
       ask: async () => {
         asked++;
+        whileAsked();
         if (!isReachable) throw new Error("unreachable");
         return answer;
       },
@@ -240,12 +243,26 @@ describe("a call that Twilio says nothing more about", () => {
     assert.equal(asked, 1);
   });
 
-  it("that Twilio doesn't know is lost", async () => {
+  it("that Twilio doesn't know is lost, once it has said so twice", async () => {
     answer = undefined;
     add({}, true);
     await pass(500);
+    assert.deepEqual([asked, told], [1, []]);
+    await pass(31_000);
     assert.match(told[0]!, /^1 lost: Twilio knows no such call/);
     assert.equal(clock.running, 0);
+  });
+
+  it("is not lost when it is talked on by the time Twilio has answered", async () => {
+    answer = undefined;
+    whileAsked = () => live.add(RunId(1));
+    add({}, true);
+    for (let asking = 1; asking <= 3; asking++) {
+      live.clear();
+      await pass(300_000);
+      assert.equal(asked, asking);
+    }
+    assert.deepEqual(told, []);
   });
 
   it("is given up after an hour of a Twilio that can't be asked", async () => {
