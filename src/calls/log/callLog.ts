@@ -176,7 +176,7 @@ export class CallLog implements CallRecords {
     this.#unsaved = new Set();
     this.#sent = waiting;
     while (waiting.size > 0) {
-      const runs = [...waiting.values().take(BATCH_MAX)];
+      const runs = [...waiting].slice(0, BATCH_MAX);
       const changes = runs.flatMap((run) => this.#changeOf(run) ?? []);
       let refused: readonly RunId[];
       try {
