@@ -85,6 +85,7 @@ export class Dialer {
     this.#settler = new Settler({
       clock,
       records,
+      submitting: () => this.#submitting(),
       look: (record, sinceMs) => this.#asker.callsLike(record, sinceMs),
       found: (run, callSid) => this.#found(run, callSid),
       absent: (run) => {
@@ -337,6 +338,14 @@ export class Dialer {
     if (answerer.workflowVersion !== workflowVersion) return false;
     this.#dialling.set(run, { configurationId, answerer, leave: () => {}, settle: () => {} });
     return true;
+  }
+
+  #submitting(): readonly CallRecord[] {
+    const { records } = this.#parts;
+    return [...this.#dialling.keys()]
+      .map((run) => records.get(run))
+      .filter((record) => record !== undefined)
+      .filter(({ state }) => state === "submitting");
   }
 
   #isPending(run: RunId): boolean {

@@ -20,6 +20,8 @@ const LOOKING_MAX = 5;
 export interface SettlerParts {
   readonly clock: Clock;
   readonly records: CallRecords;
+  /** All calls that Twilio is being asked for, or was and did not answer: those that are added here among them. */
+  readonly submitting: () => readonly CallRecord[];
   /** Calls between the record's two numbers since `sinceMs`, by the wall clock. Rejects when it can't be asked. */
   readonly look: (record: CallRecord, sinceMs: number) => Promise<readonly TwilioCall[]>;
   /** False: that call is another run's after all. */
@@ -88,17 +90,18 @@ export class Settler {
     const sinceMs = (record.submittedAtMs ?? record.receivedAtMs) - SKEW_MS;
     unsettled.isLooking = true;
     const isLast = unsettled.looks >= LOOKS_MS.length - 1;
-    let wasAsked = true;
+    let isTold = true;
     try {
       const callSid = await this.#pick(record, await look(record, sinceMs), isLast);
       if (!this.#unsettled.has(run)) return; // a callback was quicker
-      if (callSid !== undefined && found(run, callSid)) return this.remove(run);
+      isTold = callSid !== "unclear";
+      if (callSid !== undefined && callSid !== "unclear" && found(run, callSid)) return this.remove(run);
     } catch {
-      wasAsked = false; // counted by whoever asks
+      isTold = false; // counted by whoever asks
     }
     unsettled.isLooking = false;
     if (!this.#unsettled.has(run)) return;
-    if (isLast && wasAsked) {
+    if (isLast && isTold) {
       this.remove(run);
       return absent(run);
     }
@@ -112,26 +115,27 @@ export class Settler {
 
   /**
    * The call that is this run's. Where several runs between the same numbers are unsettled, which is whose is told only
-   * when there is one for each, or when nothing better will be known.
+   * when there is one for each, or when nothing better will be known; it is unclear while Twilio is just being asked
+   * for another one, and will say itself which call that is.
    */
   async #pick(
     record: CallRecord,
     calls: readonly TwilioCall[],
     isLast: boolean,
-  ): Promise<CallSid | undefined> {
+  ): Promise<CallSid | "unclear" | undefined> {
     const free: TwilioCall[] = [];
     for (const call of calls) {
       if (call.direction !== undefined && call.direction !== "outbound-api") continue;
       if ((await this.#parts.records.recall(call.sid)) === undefined) free.push(call);
     }
-    const { records } = this.#parts;
-    const rivals = [...this.#unsettled.keys()]
-      .map((run) => records.get(run))
-      .filter((other) => other !== undefined && other.to === record.to && other.from === record.from)
-      .sort((one, other) => one!.run - other!.run);
+    const rivals = this.#parts
+      .submitting()
+      .filter(({ to, from }) => to === record.to && from === record.from)
+      .sort((one, other) => one.run - other.run);
+    if (rivals.some(({ run }) => !this.#unsettled.has(run))) return "unclear";
     if (free.length < rivals.length && !isLast) return undefined;
     free.sort((one, other) => (one.createdAtMs ?? 0) - (other.createdAtMs ?? 0));
-    const place = rivals.findIndex((rival) => rival!.run === record.run);
+    const place = rivals.findIndex(({ run }) => run === record.run);
     return free[place]?.sid;
   }
 }

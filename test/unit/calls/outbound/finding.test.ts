@@ -39,6 +39,10 @@ class Records {
     return RunId(run);
   }
 
+  get submitting(): readonly CallRecord[] {
+    return [...this.#records.values()].filter(({ state }) => state === "submitting");
+  }
+
   get = (run: RunId): CallRecord | undefined => this.#records.get(run);
   recall = async (key: RunId | CallSid): Promise<CallRecord | undefined> =>
     [...this.#records.values()].find(({ callSid }) => callSid === key);
@@ -89,6 +93,7 @@ describe("whether a call was placed", () => {
     settler = new Settler({
       clock,
       records: records as unknown as CallRecords,
+      submitting: () => records.submitting,
       look: async () => {
         looks++;
         if (!isReachable) throw new Error("unreachable");
@@ -99,8 +104,14 @@ describe("whether a call was placed", () => {
         records.update(run, { callSid, state: "placed" });
         return true;
       },
-      absent: (run) => told.push(`${run} is absent`),
-      unknowable: (run) => told.push(`${run} is unknowable`),
+      absent: (run) => {
+        told.push(`${run} is absent`);
+        records.update(run, { outcome: "not_placed", state: "ended" });
+      },
+      unknowable: (run) => {
+        told.push(`${run} is unknowable`);
+        records.update(run, { outcome: "lost", state: "ended" });
+      },
     });
   });
   const add = (run: number) => settler.add(records.add(run, { state: "submitting" }));
@@ -141,6 +152,17 @@ describe("whether a call was placed", () => {
     listed = [twilioCall("CA9")];
     await pass(300_000);
     assert.deepEqual(told, ["1 is CA9", "2 is absent"]);
+  });
+
+  it("is not guessed while Twilio is being asked for another call between the same numbers", async () => {
+    add(1);
+    const other = records.add(2, { state: "submitting" }); // and has not answered yet
+    listed = [twilioCall("CA2")];
+    await pass(200_000);
+    assert.deepEqual(told, []);
+    records.update(other, { callSid: CallSid("CA2"), state: "placed" });
+    await pass(120_000);
+    assert.deepEqual([told, clock.running], [["1 is absent"], 0]);
   });
 
   it("needs no look any more once Twilio has named the call", async () => {
