@@ -142,14 +142,25 @@ function queryOf(text: string | undefined): Record<string, string> {
 }
 
 const UTF_8 = new TextDecoder("utf-8", { fatal: true });
+/** Values are copied from thread to thread level by level: a body of brackets alone would be the end of a stack. */
+const NESTING_MAX = 64;
 
 function jsonOf(body: Uint8Array): { readonly value: unknown } | FieldFault {
   if (body.length === 0) return { path: ["body"], message: "a JSON body is wanted", type: "missing" };
+  let value: unknown;
   try {
-    return { value: JSON.parse(UTF_8.decode(body)) };
+    value = JSON.parse(UTF_8.decode(body));
   } catch {
     return { path: ["body"], message: "the body is not JSON", type: "json_invalid" };
   }
+  if (isNestedWithin(NESTING_MAX, value)) return { value };
+  const message = `the body is nested more than ${NESTING_MAX} levels deep`;
+  return { path: ["body"], message, type: "nested_too_deeply" };
+}
+
+function isNestedWithin(levels: number, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((part) => isNestedWithin(levels - 1, part));
 }
 
 /** What zod found, under the place it was read from; `where` may hold several steps. */

@@ -126,6 +126,24 @@ describe("an operation", () => {
       assert.deepEqual(blamed(await ask(EVERYTHING, { path, body })), ["body invalid_type"]);
   });
 
+  it("wants a body that is not nested without an end, whatever of it is kept as it is", async () => {
+    const kept = operation({
+      ...{ method: "POST", path: "/kept", tag: "Any", summary: "Keeps it." },
+      body: z.strictObject({ facts: z.record(z.string(), z.unknown()) }),
+      answer: z.unknown(),
+      run: ({ body }) => body,
+    });
+    const nested = (levels: number) => `{"facts":{"a":${"[".repeat(levels - 2)}${"]".repeat(levels - 2)}}}`;
+    const { status, text } = await ask(kept, { body: nested(64) });
+    assert.deepEqual([status, text], [200, nested(64)]);
+    for (const body of [nested(65), nested(30_000), "[".repeat(30_000) + "]".repeat(30_000)])
+      assert.deepEqual(blamed(await ask(kept, { body })), ["body nested_too_deeply"]);
+    const wide = JSON.stringify({
+      facts: Object.fromEntries(Array.from({ length: 99 }, (_, i) => [i, [i]])),
+    });
+    assert.equal((await ask(kept, { body: wide })).status, 200);
+  });
+
   it("answers every body there can be, with 200 or by naming what is wrong", async () => {
     const bodies = fc.oneof(
       fc.json(),
