@@ -159,8 +159,9 @@ export class Dialer {
     const ahead = pace.waiting;
     const dialling: Dialling = { configurationId: configuration.id, answerer, leave: () => {}, settle };
     this.#dialling.set(run, dialling);
-    // It was opened while the gateway began to stop.
+    // It was opened while the gateway began to stop, or an operator gave it up.
     if (this.#isDraining || this.#isStopped) this.#refuse(run, dialling);
+    else if (this.#parts.records.get(run)?.outcome !== undefined) this.#withdraw(run, dialling);
     else dialling.leave = pace.join(() => this.#during(this.#submit(run, dialling)));
     return { ahead, submission };
   }
@@ -194,12 +195,7 @@ export class Dialer {
     const { records, clock } = this.#parts;
     const record = records.get(run)!;
     if (!wasHangUpAsked(record)) records.append(run, { atMs: clock.wallMs(), kind: "hang_up_asked" });
-    if (record.state === "queued") {
-      this.#dialling.get(run)?.leave();
-      this.#dialling.get(run)?.settle({ kind: "canceled" });
-      this.#give(run, { outcome: "canceled" });
-      return;
-    }
+    if (record.state === "queued") return this.#withdraw(run, this.#dialling.get(run));
     // Twilio is being asked: as soon as it has named the call, that is ended.
     if (record.callSid === undefined) return;
     await this.#asker.end(record);
@@ -235,11 +231,14 @@ export class Dialer {
     const submitted = await submitCall(
       this.#parts,
       { run, configurationId, agent: answerer.agent },
-      () => this.#isStopped,
+      () => !this.#isStopped && !this.#isDraining && !wasHangUpAsked(records.get(run)!),
     );
     switch (submitted.result) {
-      case "stopped":
-        return;
+      case "withdrawn":
+        // What a stopped gateway leaves behind is looked into at its next start.
+        if (this.#isStopped) return;
+        records.update(run, { submittedAtMs: undefined });
+        return this.#isDraining ? this.#refuse(run, dialling) : this.#withdraw(run, dialling);
       case "placed":
         this.#found(run, submitted.callSid);
         return dialling.settle({ kind: "placed" });
@@ -256,6 +255,7 @@ export class Dialer {
 
   #notPlaced(run: RunId, dialling: Dialling, error: GatewayError, result: SubmissionResult): void {
     this.#parts.observer.submitted(run, result);
+    if (result === "not_asked") this.#parts.records.update(run, { submittedAtMs: undefined });
     const isTransient = error.code !== "TWILIO_REFUSED" && error.code !== "NOT_POSSIBLE";
     this.#give(run, {
       outcome: "not_placed",
@@ -311,6 +311,13 @@ export class Dialer {
   #end(run: RunId): void {
     const wasAnswered = this.#parts.records.get(run)?.answeredAtMs !== undefined;
     closeRecord(this.#parts, run, { outcome: wasAnswered ? "operator_hung_up" : "canceled" });
+  }
+
+  /** The operator's ending of a call that Twilio is not asked for. */
+  #withdraw(run: RunId, dialling: Dialling | undefined): void {
+    dialling?.leave();
+    dialling?.settle({ kind: "canceled" });
+    this.#give(run, { outcome: "canceled" });
   }
 
   #refuse(run: RunId, dialling: Dialling): void {

@@ -26,14 +26,14 @@ export type Submitted =
   | { readonly result: "unknown"; readonly words: string }
   /** Certainly no call was placed. */
   | { readonly result: "refused" | "unreachable" | "not_asked"; readonly error: GatewayError }
-  /** The gateway went away before the request did. */
-  | { readonly result: "stopped" };
+  /** Given up before the request was made. */
+  | { readonly result: "withdrawn" };
 
-/** Asks for the call of a queued run. Rejects for a bug only. */
+/** Asks for the call of a queued run, unless nobody wants it any more once it is on disk. Rejects for a bug only. */
 export async function submitCall(
   parts: SubmissionParts,
   call: { readonly run: RunId; readonly configurationId: ConfigurationId; readonly agent: AgentSettings },
-  isStopped: () => boolean,
+  isWanted: () => boolean,
 ): Promise<Submitted> {
   const { records, clock, directory, rest, access, observer, urls } = parts;
   const { run, configurationId, agent } = call;
@@ -47,7 +47,7 @@ export async function submitCall(
     if (error instanceof GatewayError) return { result: "not_asked", error };
     throw error;
   }
-  if (isStopped()) return { result: "stopped" };
+  if (!isWanted()) return { result: "withdrawn" };
   const configuration = directory.configuration(configurationId);
   if (configuration === undefined) {
     const error = new GatewayError(

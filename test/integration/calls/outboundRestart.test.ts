@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import Database from "better-sqlite3";
+import type { Intent } from "../../../src/calls/outbound/dialer.ts";
 import { until } from "../../support/until.ts";
 import { lines, type OutboundStory, restarted, somebody, startOutbound, TIMEOUT_MS } from "./outboundRig.ts";
 
@@ -10,6 +11,30 @@ import { lines, type OutboundStory, restarted, somebody, startOutbound, TIMEOUT_
 const env = { PUBLIC_BASE_URL: "http://127.0.0.1:49999" };
 const callsTo = ({ exchange }: OutboundStory, number: string) =>
   exchange.placed.filter(({ order }) => order.to === number);
+
+/** A call that has its record and is not in line yet. */
+function opened({ gateway, workflowId }: OutboundStory): Intent {
+  const { records, directory } = gateway;
+  const [configuration] = directory.configurations();
+  const answerer = directory.answererOf(workflowId(1));
+  assert(configuration !== undefined && !("refusal" in answerer));
+  const facts = {
+    ...{ callSid: undefined, accountSid: configuration.accountSid, configurationId: configuration.id },
+    ...{ direction: "outbound" as const, from: "+12025550100", to: "+14155550100", numberId: undefined },
+    ...{ workflowId: answerer.workflowId, workflowVersion: 1, definitionId: answerer.definitionId },
+  };
+  return { run: records.open(facts, Date.now(), { state: "queued" }), configuration, answerer };
+}
+
+/** Nothing can be written to the database until it is let go. */
+function hold({ databasePath }: OutboundStory): () => void {
+  const holder = new Database(databasePath);
+  holder.exec("BEGIN IMMEDIATE");
+  return () => {
+    holder.exec("ROLLBACK");
+    holder.close();
+  };
+}
 
 describe("a restart", () => {
   it("goes on with a call that rings: it is talked on in the new gateway", async () => {
@@ -110,20 +135,53 @@ describe("a drain", () => {
 
   it("refuses a call that was being opened when it began", async () => {
     const story = await startOutbound();
-    const { dialer, records, directory } = story.gateway;
-    const [configuration] = directory.configurations();
-    const answerer = directory.answererOf(story.workflowId(1));
-    assert(configuration !== undefined && !("refusal" in answerer));
+    const { dialer } = story.gateway;
     await dialer.drain();
-    const facts = {
-      ...{ callSid: undefined, accountSid: configuration.accountSid, configurationId: configuration.id },
-      ...{ direction: "outbound" as const, from: "+12025550100", to: "+14155550100", numberId: undefined },
-      ...{ workflowId: answerer.workflowId, workflowVersion: 1, definitionId: answerer.definitionId },
-    };
-    const run = records.open(facts, Date.now(), { state: "queued" });
-    const submission = await dialer.dial({ run, configuration, answerer }).submission;
+    const intent = opened(story);
+    const submission = await dialer.dial(intent).submission;
     assert(submission.kind === "failed" && submission.error.retryAfterS !== undefined);
-    assert.deepEqual([story.record(run).outcome, story.created()], ["draining", 0]);
+    assert.deepEqual([story.record(intent.run).outcome, story.created()], ["draining", 0]);
+  });
+
+  it("refuses a call whose turn had come, while Twilio was not asked yet", async () => {
+    const story = await startOutbound();
+    const { dialer } = story.gateway;
+    const intent = opened(story);
+    await story.gateway.records.committed();
+    const letGo = hold(story);
+    const { submission } = dialer.dial(intent);
+    assert.equal(story.record(intent.run).state, "submitting");
+    const drained = dialer.drain();
+    letGo();
+    assert.equal((await submission).kind, "failed");
+    await drained;
+    const { outcome, submittedAtMs } = story.record(intent.run);
+    assert.deepEqual([outcome, submittedAtMs, story.created()], ["draining", undefined, 0]);
+  });
+});
+
+describe("a call that is given up", () => {
+  it("before it is in line never gets there", async () => {
+    const story = await startOutbound();
+    const { dialer } = story.gateway;
+    const intent = opened(story);
+    await dialer.hangUp(intent.run);
+    assert.equal((await dialer.dial(intent).submission).kind, "canceled");
+    assert.deepEqual([story.record(intent.run).outcome, story.created()], ["canceled", 0]);
+    assert.equal(dialer.answererOf(intent.run), undefined, "nothing of it is kept");
+  });
+
+  it("while it is written that Twilio is to be asked, is not asked for", async () => {
+    const story = await startOutbound();
+    const { dialer } = story.gateway;
+    const intent = opened(story);
+    await story.gateway.records.committed();
+    const letGo = hold(story);
+    const { submission } = dialer.dial(intent);
+    await dialer.hangUp(intent.run);
+    letGo();
+    assert.equal((await submission).kind, "canceled");
+    assert.deepEqual([story.record(intent.run).outcome, story.created()], ["canceled", 0]);
   });
 });
 
@@ -146,12 +204,10 @@ describe("the database", () => {
   it("that can't be written lets no call out, and the key is free when it can", async () => {
     const story = await startOutbound();
     const number = somebody(story, { does: "busy" });
-    const holder = new Database(story.databasePath);
-    holder.exec("BEGIN IMMEDIATE");
+    const letGo = hold(story);
     const refused = await story.place(number, {}, { "Idempotency-Key": "k" });
     assert.deepEqual([refused.status, story.created()], [503, 0]);
-    holder.exec("ROLLBACK");
-    holder.close();
+    letGo();
     await until("the log to be written", () => story.gateway.records.backlog === 0);
     const placed = await story.place(number, {}, { "Idempotency-Key": "k" });
     assert.equal(placed.status, 200);
