@@ -180,14 +180,14 @@ export function faultsOf(error: z.ZodError, ...where: readonly (string | number)
 
 /** An id in a path or a query: a whole number from 1 on. */
 export const idSchema = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
-const NAME_MAX = 255;
-/** What a person calls something; surrounding space is dropped. */
-export const nameSchema = z
+/** One line of text; surrounding space is dropped. */
+export const lineSchema = z
   .string()
   .trim()
-  .min(1)
-  .max(NAME_MAX)
-  .regex(/^\P{Cc}*$/u, "A name has no line breaks or other control characters.");
+  .regex(/^\P{Cc}*$/u, "This is one line, without line breaks or other control characters.");
+const NAME_MAX = 255;
+/** What a person calls something. */
+export const nameSchema = lineSchema.min(1).max(NAME_MAX);
 /** A moment, ISO 8601 with milliseconds and `Z`. */
 export const momentSchema = z.iso.datetime();
 export { moment } from "../domain/moment.ts";

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Clock } from "../domain/clock.ts";
 import { FieldsInvalid, GatewayError } from "../domain/errors.ts";
 import { ConfigurationId, NumberId, WorkflowId } from "../domain/ids.ts";
-import { Encoded, idSchema, momentSchema, type Operation, operation } from "../http/operation.ts";
+import { Encoded, idSchema, lineSchema, momentSchema, type Operation, operation } from "../http/operation.ts";
 import type { Store } from "../store/store.ts";
 import { readAddress } from "./address.ts";
 import type { Directory } from "./directory.ts";
@@ -59,7 +59,7 @@ const numberSchema = z
   })
   .meta({ id: "PhoneNumber" });
 
-const label = z.string().trim().max(64).nullish();
+const label = lineSchema.max(64).nullish();
 const countryCode = z.string().length(2).nullish().describe("ISO 3166, such as US.");
 const workflow = z.int().min(1).max(Number.MAX_SAFE_INTEGER).nullish();
 const metadata = z.record(z.string(), z.unknown());

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Clock } from "../../domain/clock.ts";
 import { GatewayError } from "../../domain/errors.ts";
 import { ConfigurationId } from "../../domain/ids.ts";
-import { idSchema, type Operation, operation } from "../../http/operation.ts";
+import { idSchema, nameSchema, type Operation, operation } from "../../http/operation.ts";
 import type { Store } from "../../store/store.ts";
 import type { TwilioAccess, TwilioRest } from "../../twilio/rest.ts";
 import type { Configuration, Directory } from "../directory.ts";
@@ -34,11 +34,11 @@ export interface ConfigurationParts {
 const tag = "Telephony configurations";
 const BASE = "/api/v1/organizations/telephony-configs";
 const params = z.object({ config_id: idSchema });
-const nameSchema = z.string().trim().min(1).max(64);
+const configurationName = nameSchema.max(64);
 /** Changes name another provider only to be told that it can't be. */
 const changesSchema = z
   .strictObject({
-    name: nameSchema.nullish(),
+    name: configurationName.nullish(),
     config: z.strictObject({ ...accountSchema.shape, provider: z.string().default("twilio") }).nullish(),
   })
   .meta({ id: "TelephonyConfigurationChanges" });
@@ -56,7 +56,7 @@ export function configurationOperations(parts: ConfigurationParts): readonly Ope
   /** Tries the credentials and keeps what came of it. */
   async function tried(stored: StoredConfiguration): Promise<StoredConfiguration> {
     const check = await checkCredentials(parts, stored);
-    await store.configurations.setCheck(stored.id, check);
+    await store.configurations.setCheck(stored, check);
     return known(await store.configurations.get(stored.id));
   }
 
@@ -95,7 +95,7 @@ export function configurationOperations(parts: ConfigurationParts): readonly Ope
       summary: "Saves a Twilio account. Its credentials are tried, and kept whatever comes of it.",
       body: z
         .strictObject({
-          name: nameSchema,
+          name: configurationName,
           is_default_outbound: z.boolean().default(false),
           config: accountSchema,
         })

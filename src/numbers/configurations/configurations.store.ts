@@ -175,9 +175,14 @@ export function configurationStore(db: Db, vault: Vault) {
       if (get(id) !== undefined) setDefault(id, atMs);
       return get(id);
     }) as (id: ConfigurationId, atMs: number) => StoredConfiguration | undefined,
-    setCheck(id: ConfigurationId, { state, message, atMs, accountType }: CredentialsCheck): void {
-      setCheck.run(state, message ?? null, atMs ?? null, accountType ?? null, id);
-    },
+    /** How Twilio took these credentials; it says nothing of others that were saved meanwhile. */
+    setCheck: db.transaction(
+      (tried: Configuration, { state, message, atMs, accountType }: CredentialsCheck) => {
+        const stored = get(tried.id);
+        if (stored === undefined || credentialsIn(stored) !== credentialsIn(tried)) return;
+        setCheck.run(state, message ?? null, atMs ?? null, accountType ?? null, tried.id);
+      },
+    ) as (tried: Configuration, check: CredentialsCheck) => void,
     remove(id: ConfigurationId): boolean {
       return remove.run(id).changes > 0;
     },
@@ -199,6 +204,10 @@ function namely<Value>(name: string, act: () => Value): Value {
     }
     throw cause;
   }
+}
+
+function credentialsIn({ accountSid, authTokens, apiKey, region, edge }: Configuration): string {
+  return JSON.stringify([accountSid, authTokens[0], apiKey?.sid, apiKey?.secret, region, edge]);
 }
 
 function fieldsOf({ authTokens, ...stored }: StoredConfiguration): ConfigurationFields {

@@ -154,19 +154,20 @@ export class AccountCheck {
 
   /** What a list says of the credentials, if they were not known to be so. */
   async #noteCredentials(
-    { id, accountSid }: Configuration,
+    configuration: Configuration,
     { username }: TwilioAccess,
     failure: TwilioFailure | undefined,
   ): Promise<void> {
     const { store, clock } = this.#parts;
     const state = failure === undefined ? "valid" : CLOSED_DOORS[failure.kind];
+    const { id, accountSid } = configuration;
     if (state === undefined || username !== accountSid) return; // an API key's list says nothing of the token
     const stored = await store.configurations.get(id);
     if (stored === undefined || stored.check.state === state) return;
     // A list says nothing of an account's state where it is given all the same.
     if (state === "valid" && stored.check.state === "suspended") return;
     const atMs = Math.round(clock.wallMs());
-    await store.configurations.setCheck(id, {
+    await store.configurations.setCheck(configuration, {
       state,
       message: failure?.message,
       atMs,

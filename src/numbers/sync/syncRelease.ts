@@ -130,8 +130,7 @@ export class SyncRelease {
         });
         if (sync.ours !== undefined)
           return { message: "Twilio accepted the change but does not show it.", isHopeless: false };
-        await store.numbers.setSync(id, NOTHING);
-        tally.note(id, NOTHING);
+        if (await store.numbers.setSync(id, NOTHING)) tally.note(id, NOTHING); // it may have gone, if this was slow
         return undefined;
       } catch (error) {
         if (!(error instanceof TwilioFailure)) throw error;

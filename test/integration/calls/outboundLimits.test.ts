@@ -179,8 +179,8 @@ describe("a trial account", async () => {
   });
   const { exchange, place, over, store } = story;
   const account = exchange.account(ACCOUNT_SID)!;
-  const { id } = (await store.configurations.all())[0]!;
-  await store.configurations.setCheck(id, {
+  const [stored] = await store.configurations.all();
+  await store.configurations.setCheck(stored!, {
     state: "valid",
     message: undefined,
     atMs: 0,

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { assertBlames } from "../../support/api.ts";
 import { assertContractRequest } from "../../support/contract.ts";
 import { ACCOUNT_SID, AUTH_TOKEN, configuration } from "../../support/gateway.ts";
+import { until } from "../../support/until.ts";
 import { CONFIGURATIONS, OTHER_SID, OTHER_TOKEN, OWNED, startNumbers } from "./rig.ts";
 
 const OTHER = { accountSid: OTHER_SID, authToken: OTHER_TOKEN, numbers: ["+14155550177"] };
@@ -96,6 +97,20 @@ describe("a configuration", () => {
     assert.deepEqual((await client.get(one(body.id))).body, body);
     const { body: mended } = await client.put(one(body.id), { config });
     assert.deepEqual([mended.credentials_check.state, mended.warnings], ["valid", []]);
+  });
+
+  it("is judged by the credentials it has, whatever Twilio says of earlier ones later", async (t) => {
+    const { client, exchange, asked } = await startNumbers(t, { accounts: [OTHER] });
+    const { body: made } = await client.post(CONFIGURATIONS, { name: "Other", config });
+    asked();
+    exchange.faults.next({ on: "Accounts.fetch", answer: "late", delayMs: 1_000 });
+    const wrong = client.put(one(made.id), { config: { ...config, auth_token: "0".repeat(32) } });
+    await until("Twilio to be asked", () => asked().includes("Accounts.fetch"));
+    const { body: mended } = await client.put(one(made.id), { config });
+    assert.equal(mended.credentials_check.state, "valid");
+    const { status, body } = await wrong;
+    assert.deepEqual([status, body.credentials_check.state], [200, "valid"], "as it is by now");
+    assert.equal((await client.get(one(made.id))).body.credentials_check.state, "valid");
   });
 
   it("says that the account is suspended, or on trial", async (t) => {
@@ -200,6 +215,7 @@ describe("a configuration", () => {
     assertBlames(await make({ region: "ie1.evil.example" }), "body.config.region");
     assertBlames(await make({}, "   "), "body.name");
     assertBlames(await make({}, "x".repeat(65)), "body.name");
+    assertBlames(await make({}, "two\nlines"), "body.name");
     assertBlames(await client.post(CONFIGURATIONS, { name: "X" }), "body.config");
     const { body } = await make({ from_numbers: ["+14155550100"] });
     assert.match(body.warnings[0], /from_numbers were not read/);

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AccountSid } from "../../../src/domain/ids.ts";
 import { ACCOUNT_SID, ECHO_NUMBER, TEST_AGENT_NUMBER } from "../../support/gateway.ts";
+import { MovableClock } from "../../support/movableClock.ts";
 import { until } from "../../support/until.ts";
-import { CONFIGURATIONS, FOREIGN, OTHER_SID, OTHER_TOKEN, OWNED, startNumbers } from "./rig.ts";
+import { CONFIGURATIONS, FOREIGN, OTHER_SID, OTHER_TOKEN, OWNED, pass, startNumbers } from "./rig.ts";
 
 const numbersAtTwilio = [{ phoneNumber: OWNED, ...FOREIGN }, ECHO_NUMBER, TEST_AGENT_NUMBER];
 const account = { numbers: numbersAtTwilio };
@@ -55,6 +56,23 @@ describe("what is deleted here", () => {
     assert.ok(performance.now() - startedMs < 20_000);
     assert.equal(status, 200);
     assert.match(body.message, /Still at Twilio/);
+  });
+
+  it("counts no more, though Twilio answers when it is gone", async (t) => {
+    const clock = new MovableClock();
+    const { client, numbers, owned, exchange, asked } = await startNumbers(t, { account, clock });
+    const { body: made } = await client.post(numbers, { address: OWNED, inbound_workflow_id: 1 });
+    asked();
+    exchange.faults.next({ on: "Numbers.update", answer: "late", delayMs: 500 });
+    const deleting = client.delete(`${numbers}/${made.id}`);
+    await until("Twilio to be asked", () => asked().includes("Numbers.update"));
+    await pass(clock, 6_000);
+    assert.match((await deleting).body.message, /had not answered within a few seconds/);
+    assert.partialDeepStrictEqual(owned().settings, FOREIGN, "it was put back all the same");
+    const late = clock.wallMs();
+    await until("its answer", () => clock.wallMs() - late > 1_000);
+    const { body: metrics } = await client.get("/metrics");
+    assert.match(metrics, /^linecard_numbers\{sync="none"\} 0$/m);
   });
 
   it("has nothing left at Twilio when the number isn't the account's any more", async (t) => {

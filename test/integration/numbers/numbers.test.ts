@@ -106,6 +106,7 @@ describe("a phone number", () => {
     assertBlames(await client.post(numbers, { address: OWNED, country_code: "XX" }), "body.country_code");
     assertBlames(await client.post(numbers, { address: OWNED, lable: "typo" }), "body.lable");
     assertBlames(await client.post(numbers, { address: OWNED, label: "x".repeat(65) }), "body.label");
+    assertBlames(await client.post(numbers, { address: OWNED, label: "a\0b" }), "body.label");
     assertBlames(await client.post(numbers, {}), "body.address");
     const [first] = (await client.get(numbers)).body.phone_numbers;
     assertBlames(await client.put(`${numbers}/${first.id}`, { address: OWNED }), "body.address");
