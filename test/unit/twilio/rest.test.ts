@@ -404,7 +404,7 @@ describe("Twilio's REST API", () => {
     });
 
     it("lists all pages of them", async () => {
-      const next_page_uri = `/2010-04-01/Accounts/${ACCOUNT}/IncomingPhoneNumbers.json?PageSize=1000&Page=1`;
+      const next_page_uri = `/2010-04-01/Accounts/${ACCOUNT}/IncomingPhoneNumbers.json?PageSize=50&Page=1`;
       twilio.will(
         json(200, { incoming_phone_numbers: [numberBody(), numberBody({ sid: "PNb" })], next_page_uri }),
         json(200, { incoming_phone_numbers: [numberBody({ sid: "PNc" })], next_page_uri: null }),
@@ -413,7 +413,7 @@ describe("Twilio's REST API", () => {
         (await rest.listNumbers(access)).map(({ sid }) => sid),
         [NUMBER_SID, "PNb", "PNc"],
       );
-      assert.equal(twilio.asked[0]!.query.get("PageSize"), "1000");
+      assert.equal(twilio.asked[0]!.query.get("PageSize"), "50");
     });
 
     it("gets one by its SID, while it is the account's", async () => {
