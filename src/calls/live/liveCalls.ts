@@ -86,9 +86,10 @@ export class LiveCalls {
 
   /** Why a new call can't be taken now; undefined when it can. */
   refusal(): Refusal | undefined {
+    // First: it is the one for which a refusal leaves no record either.
+    if (this.#parts.records.isFull) return "log_full";
     if (this.#isDraining) return "draining";
     if (this.size >= this.#parts.limits.callsMax) return "calls_at_limit";
-    if (this.#parts.records.isFull) return "log_full";
     return this.#parts.tasks.isReady ? undefined : "no_worker";
   }
 

@@ -176,7 +176,7 @@ export class CallLog implements CallRecords {
     this.#unsaved = new Set();
     this.#sent = waiting;
     while (waiting.size > 0) {
-      const runs = [...waiting].slice(0, BATCH_MAX);
+      const runs = firstOf(waiting, BATCH_MAX);
       const changes = runs.flatMap((run) => this.#changeOf(run) ?? []);
       let refused: readonly RunId[];
       try {
@@ -207,9 +207,10 @@ export class CallLog implements CallRecords {
     this.#observer.onResumed();
   }
 
-  #notSaved(runs: ReadonlySet<RunId>, error: unknown): never {
+  #notSaved(waiting: Set<RunId>, error: unknown): never {
     this.#sent = new Set();
-    for (const run of runs) this.#unsaved.add(run);
+    for (const run of this.#unsaved) waiting.add(run); // the fewer to the more: thousands may wait
+    this.#unsaved = waiting;
     if (this.#stopRetrying === undefined && !this.#isClosed) {
       this.#observer.onStalled(error instanceof Error ? error.message : String(error), this.#unsaved.size);
       this.#stopRetrying = this.#clock.every(RETRY_MS, () => this.committed().catch(() => {}));
@@ -229,6 +230,14 @@ export class CallLog implements CallRecords {
       return;
     }
   }
+}
+
+function firstOf(runs: Iterable<RunId>, count: number): readonly RunId[] {
+  const first: RunId[] = [];
+  for (const run of runs) {
+    if (first.push(run) === count) break;
+  }
+  return first;
 }
 
 function isRepeat(known: CallLogEvent, event: CallLogEvent): boolean {

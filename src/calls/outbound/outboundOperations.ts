@@ -5,6 +5,7 @@ import { ConfigurationId, NumberId, RunId, WorkflowId } from "../../domain/ids.t
 import type { HttpRequest } from "../../http/http.ts";
 import { idSchema, moment, momentSchema, type Operation, operation } from "../../http/operation.ts";
 import type { Workflow } from "../../workflows/workflow.ts";
+import { refusalError } from "./outbound.ts";
 import { type CallAnswer, Placing, type PlacingParts } from "./placing.ts";
 
 export type OutboundParts = PlacingParts;
@@ -76,7 +77,7 @@ const TRIGGERS = [
 ] as const;
 
 export function outboundOperations(parts: OutboundParts): readonly Operation[] {
-  const { directory, records, clock } = parts;
+  const { directory, records, calls, clock } = parts;
   const placing = new Placing(parts);
 
   const workflowOf = (workflow: Workflow | undefined): Workflow => {
@@ -143,6 +144,8 @@ export function outboundOperations(parts: OutboundParts): readonly Operation[] {
     errors: [404, 503],
     run: async ({ params, body: { name, mode } }) => {
       const workflow = workflowOf(directory.workflow(WorkflowId(params.workflow_id)));
+      // A record more would be one more that can't be written.
+      if (calls.refusal() === "log_full") throw refusalError("log_full");
       const atMs = clock.wallMs();
       const facts = {
         ...{ callSid: undefined, accountSid: undefined, configurationId: undefined, numberId: undefined },

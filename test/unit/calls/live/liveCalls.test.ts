@@ -274,6 +274,20 @@ describe("a stream that falls silent", () => {
   });
 });
 
+describe("a call log that takes no more", () => {
+  it("is why a call is refused, whatever else there is: each of the others would leave a record", async () => {
+    const world = new World({ callsMax: 1 });
+    world.ring();
+    assert.equal(world.calls.refusal(), "calls_at_limit");
+    const written = world.fillLog();
+    assert.equal(world.calls.refusal(), "log_full");
+    void world.calls.drain();
+    assert.equal(world.calls.refusal(), "log_full");
+    await written;
+    assert.equal(world.calls.refusal(), "draining");
+  });
+});
+
 describe("a drain", () => {
   it("is over when the last call has let go of everything", async () => {
     const world = new World({ callsMax: 2 });

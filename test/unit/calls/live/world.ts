@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { LiveCall } from "../../../../src/calls/live/liveCall.ts";
 import { LiveCalls } from "../../../../src/calls/live/liveCalls.ts";
 import type { StreamHandler, StreamSocket } from "../../../../src/calls/live/stream.ts";
-import { CallLog } from "../../../../src/calls/log/callLog.ts";
+import { BACKLOG_MAX, CallLog } from "../../../../src/calls/log/callLog.ts";
 import type { CallRecord } from "../../../../src/calls/log/records.ts";
 import type { CallObserver } from "../../../../src/calls/observer.ts";
 import type { Clock, Stop } from "../../../../src/domain/clock.ts";
@@ -197,6 +197,17 @@ export class World {
       limits: { callsMax, mediaGapMs, pongMs: 10_000 },
       streamBase: () => "ws://127.0.0.1:1",
     });
+  }
+
+  /** As many records wait to be written as may; resolves once they are. */
+  fillLog(): Promise<void> {
+    const facts = {
+      ...{ callSid: undefined, accountSid: undefined, configurationId: undefined, numberId: undefined },
+      ...{ direction: "inbound" as const, from: "", to: "" },
+      ...{ workflowId: undefined, workflowVersion: undefined, definitionId: undefined },
+    };
+    for (let n = 0; n < BACKLOG_MAX; n++) this.#records.open(facts, 0);
+    return this.#records.committed();
   }
 
   /** A call is admitted; returns its number in this world. */
