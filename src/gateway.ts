@@ -7,6 +7,7 @@ import { STREAM_REFUSALS } from "./calls/live/stream.ts";
 import type { CallLog } from "./calls/log/callLog.ts";
 import { type CallObserver, WEBHOOK_ANSWERS } from "./calls/observer.ts";
 import type { Dialer } from "./calls/outbound/dialer.ts";
+import { plantedAt } from "./calls/webhooks/twilioPaths.ts";
 import { twilioRoutes } from "./calls/webhooks/twilioRoutes.ts";
 import { apiOperations } from "./composition/api.ts";
 import { type DemoTwin, startDemoTwin } from "./composition/demoTwin.ts";
@@ -271,10 +272,9 @@ function healthRoutes(calls: LiveCalls, pool: MediaPool): readonly Route[] {
   ];
 }
 
+/** Twilio's console knows GET as well. Of what strangers choose nothing is said, so that they can't fill the log. */
 function hintAtMethod({ method, path }: HttpRequest, observer: CallObserver): void {
-  if (!path.startsWith("/api/v1/telephony/")) return;
-  observer.hint(
-    `${method} ${path} was refused`,
-    "in Twilio's console, set the webhook's method to HTTP POST",
-  );
+  const planted = plantedAt(path);
+  if (method !== "GET" || planted === undefined) return;
+  observer.hint(`GET ${planted} was refused`, "in Twilio's console, set the webhook's method to HTTP POST");
 }

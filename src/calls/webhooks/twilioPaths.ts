@@ -17,6 +17,11 @@ export const TWILIO_PATHS = {
   streamStatus: `${TWILIO}/stream-status/{run}`,
 } as const;
 
+/** The route that has this path, as it is planted; undefined where Twilio has nothing to ask. */
+export function plantedAt(path: string): string | undefined {
+  return Object.values(TWILIO_PATHS).find((planted) => path.startsWith(planted.replace("{run}", "")));
+}
+
 /** A path of one run under the public base, which has no slash at its end. */
 export function runUrl(base: string, path: keyof typeof TWILIO_PATHS, run: RunId): string {
   return base + TWILIO_PATHS[path].replace("{run}", String(run));

@@ -232,6 +232,19 @@ describe("a webhook that is no inbound call's", () => {
     const call = await twilio.dial({ to: ECHO_NUMBER, voiceMethod: "GET" });
     assert.equal(call.end?.how, "refused");
   });
+
+  it("is one line in the log, whatever run or method a stranger makes up, and none where Twilio has no business", async () => {
+    lines.length = 0;
+    for (let run = 1; run <= 5; run++) {
+      const path = `${origin}/api/v1/telephony/twilio/answer/${run}`;
+      for (const method of ["GET", "PUT", `X${run}`])
+        assert.equal((await fetch(path, { method })).status, 405);
+    }
+    assert.equal((await fetch(`${origin}/api/v1/telephony/initiate-call`)).status, 405);
+    const told = lines.filter((line) => line.includes("was refused"));
+    assert.equal(told.length, 1, told.join(""));
+    assert.match(told[0]!, /GET \/api\/v1\/telephony\/twilio\/answer\/\{run\} was refused/);
+  });
 });
 
 describe("a webhook that comes again", () => {
