@@ -1,4 +1,5 @@
 // Describes the API as it is served: an OpenAPI 3.1 document made from the same operations as the routes.
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { type Access, Encoded, type Operation, operation } from "./operation.ts";
 
@@ -24,7 +25,7 @@ const fieldErrorsSchema = z
       z.object({
         loc: z
           .array(z.union([z.string(), z.int()]))
-          .describe("The field, from the outside in: `body`, `query` or `path` first."),
+          .describe("The field, from the outside in: `body`, `query`, `path` or `header` first."),
         msg: z.string().describe("What is wrong with it."),
         type: z.string().describe("The same as a word for programs."),
       }),
@@ -60,11 +61,15 @@ const SECURITY_SCHEMES = {
   },
 };
 
-/** The document. Two schemas of one name that differ are a bug, and throw. */
-export function openApiDocument(operations: readonly Operation[], info: ApiInfo): Json {
+/**
+ * The document. Two schemas of one name that differ are a bug, and it rejects. An operation takes a few milliseconds,
+ * and all of them as long as several frames of a call, so they are described one in a turn of the event loop.
+ */
+export async function openApiDocument(operations: readonly Operation[], info: ApiInfo): Promise<Json> {
   const schemas = new Schemas();
   const paths: Record<string, Record<string, Json>> = {};
   for (const declared of operations) {
+    await nextTurn();
     paths[declared.path] ??= {};
     paths[declared.path]![declared.method.toLowerCase()] = describe(declared, schemas);
   }
@@ -82,7 +87,7 @@ export function openApiDocument(operations: readonly Operation[], info: ApiInfo)
 /** Serves the document of these operations and of itself. */
 export function withOpenApi(operations: readonly Operation[], info: ApiInfo): readonly Operation[] {
   const served: Operation[] = [...operations];
-  let text: string | undefined;
+  let text: Promise<string> | undefined;
   served.push(
     operation({
       method: "GET",
@@ -91,9 +96,9 @@ export function withOpenApi(operations: readonly Operation[], info: ApiInfo): re
       tag: "Description",
       summary: "Describes this API.",
       answer: JSON_TYPE,
-      run: () => {
-        text ??= JSON.stringify(openApiDocument(served, info));
-        return new Encoded(JSON_TYPE, text);
+      run: async () => {
+        text ??= openApiDocument(served, info).then((document) => JSON.stringify(document));
+        return new Encoded(JSON_TYPE, await text);
       },
     }),
   );
@@ -101,8 +106,12 @@ export function withOpenApi(operations: readonly Operation[], info: ApiInfo): re
 }
 
 function describe(declared: Operation, schemas: Schemas): Json {
-  const { method, path, access, tag, summary, params, query, body, answer, errors } = declared;
-  const parameters = [...parametersOf("path", params, schemas), ...parametersOf("query", query, schemas)];
+  const { method, path, access, tag, summary, params, query, headers, body, answer, errors } = declared;
+  const parameters = [
+    ...parametersOf("path", params, schemas),
+    ...parametersOf("query", query, schemas),
+    ...parametersOf("header", headers, schemas),
+  ];
   const isChecked = parameters.length > 0 || body !== undefined;
   const statuses = new Set([...errors, ...(access === "open" ? [] : [401]), ...(isChecked ? [422] : [])]);
   const error = (status: number): Json => ({
@@ -134,7 +143,11 @@ function answerContent(answer: Operation["answer"], schemas: Schemas): Json {
 }
 
 /** Each property of the schema. All come as text; what is described is what they are read as. */
-function parametersOf(where: "path" | "query", schema: z.ZodType | undefined, schemas: Schemas): Json[] {
+function parametersOf(
+  where: "path" | "query" | "header",
+  schema: z.ZodType | undefined,
+  schemas: Schemas,
+): Json[] {
   if (schema === undefined) return [];
   const read = schemas.of(schema, "output") as { properties?: Record<string, Json> };
   const { required = [] } = schemas.of(schema, "input") as { required?: readonly string[] };

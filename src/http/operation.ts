@@ -38,9 +38,10 @@ export class Encoded {
 type Schema = z.ZodType;
 type Read<Of extends Schema | undefined> = Of extends Schema ? z.output<Of> : undefined;
 
-export interface Input<Params, Query, Body> {
+export interface Input<Params, Query, Headers, Body> {
   readonly params: Params;
   readonly query: Query;
+  readonly headers: Headers;
   readonly body: Body;
   readonly caller: Caller;
   readonly request: HttpRequest;
@@ -56,18 +57,21 @@ export interface Operation {
   readonly summary: string;
   readonly params: Schema | undefined;
   readonly query: Schema | undefined;
+  /** Of an object with names in lower case; other headers are nobody's mistake. */
+  readonly headers: Schema | undefined;
   readonly body: Schema | undefined;
   /** Of a JSON answer; a content type for any other. */
   readonly answer: Schema | string;
   /** Statuses it may answer with beside 200, 401 and 422. */
   readonly errors: readonly number[];
-  readonly run: (input: Input<unknown, unknown, unknown>) => unknown;
+  readonly run: (input: Input<unknown, unknown, unknown, unknown>) => unknown;
 }
 
 /** Declares an operation; `run` gets what the schemas have read, and gives the answer or a promise of it. */
 export function operation<
   Params extends Schema | undefined = undefined,
   Query extends Schema | undefined = undefined,
+  Headers extends Schema | undefined = undefined,
   Body extends Schema | undefined = undefined,
   Answer extends Schema | string = string,
 >(declared: {
@@ -78,15 +82,16 @@ export function operation<
   readonly summary: string;
   readonly params?: Params;
   readonly query?: Query;
+  readonly headers?: Headers;
   readonly body?: Body;
   readonly answer: Answer;
   readonly errors?: readonly number[];
   readonly run: (
-    input: Input<Read<Params>, Read<Query>, Read<Body>>,
+    input: Input<Read<Params>, Read<Query>, Read<Headers>, Read<Body>>,
   ) => AnswerOf<Answer> | Promise<AnswerOf<Answer>>;
 }): Operation {
-  const { access = "key", errors = [], params, query, body, run, ...rest } = declared;
-  return { ...rest, access, errors, params, query, body, run: run as Operation["run"] };
+  const { access = "key", errors = [], params, query, headers, body, run, ...rest } = declared;
+  return { ...rest, access, errors, params, query, headers, body, run: run as Operation["run"] };
 }
 
 type AnswerOf<Answer extends Schema | string> = Encoded | (Answer extends Schema ? z.input<Answer> : never);
@@ -113,8 +118,8 @@ async function answer(
   return { status: 200, headers, body: result.body };
 }
 
-/** Reads path, query and body; throws FieldsInvalid that names everything that is wrong with any of them. */
-function readInput({ params, query, body }: Operation, request: HttpRequest) {
+/** Reads path, query, headers and body; throws FieldsInvalid that names everything that is wrong with any of them. */
+function readInput({ params, query, headers, body }: Operation, request: HttpRequest) {
   const faults: FieldFault[] = [];
   const read = (where: string, schema: Schema | undefined, value: unknown): unknown => {
     const result = schema?.safeParse(value);
@@ -130,6 +135,7 @@ function readInput({ params, query, body }: Operation, request: HttpRequest) {
   const input = {
     params: read("path", params, request.params),
     query: read("query", query, queryOf(request.query)),
+    headers: read("header", headers, Object.fromEntries(request.headers)),
     body: body && readBody(body),
   };
   if (faults.length > 0) throw new FieldsInvalid(faults);

@@ -80,7 +80,7 @@ export function workflowOperations(parts: WorkflowParts): readonly Operation[] {
       query: z.object({ status: statusFilterSchema.optional() }),
       answer: z.array(listedWorkflowSchema),
       run: async ({ query: { status: wanted } }) =>
-        (await workflows.all())
+        (await workflows.listed())
           .filter(({ status }) => wanted === undefined || wanted.includes(status))
           .map(listedWorkflow),
     }),

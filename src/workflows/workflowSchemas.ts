@@ -3,7 +3,7 @@ import { z } from "zod";
 import { moment, momentSchema, nameSchema } from "../http/operation.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
 import { readDefinition } from "./workflow.ts";
-import type { StoredWorkflow } from "./workflows.store.ts";
+import type { ListedWorkflow, StoredWorkflow } from "./workflows.store.ts";
 
 export const STATUSES = ["active", "archived"] as const;
 /** The contract's: 20 minutes. Where an agent's own limit is meant there is its `max_duration_ms`. */
@@ -117,7 +117,7 @@ export const validationSchema = z
   })
   .meta({ id: "WorkflowValidation" });
 
-export function listedWorkflow(stored: StoredWorkflow): z.input<typeof listedWorkflowSchema> {
+export function listedWorkflow(stored: ListedWorkflow): z.input<typeof listedWorkflowSchema> {
   const { id, name, status, createdAtMs, totalRuns, uuid } = stored;
   return { id, name, status, created_at: moment(createdAtMs), total_runs: totalRuns, workflow_uuid: uuid };
 }

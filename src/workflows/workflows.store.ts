@@ -10,6 +10,12 @@ export interface StoredWorkflow extends Workflow {
   readonly totalRuns: number;
 }
 
+/** One of many: without its definition, which may be long. */
+export type ListedWorkflow = Pick<
+  StoredWorkflow,
+  "id" | "uuid" | "name" | "status" | "createdAtMs" | "totalRuns"
+>;
+
 /** What a new version holds. */
 export interface NewVersion {
   readonly definition: unknown;
@@ -27,24 +33,28 @@ export interface WorkflowCounts {
   readonly archived: number;
 }
 
-interface Row {
+interface ListedRow {
   readonly id: number;
   readonly uuid: string;
   readonly name: string;
   readonly status: "active" | "archived";
   readonly created_at_ms: number;
+  readonly total_runs: number;
+}
+
+interface Row extends ListedRow {
   readonly version: number;
   readonly definition_id: number;
   readonly definition: string;
   readonly template_context_variables: string | null;
   readonly workflow_configurations: string | null;
-  readonly total_runs: number;
 }
 
+const LISTED = `w.id, w.uuid, w.name, w.status, w.created_at_ms,
+  (SELECT count(*) FROM runs r WHERE r.workflow_id = w.id) AS total_runs`;
 const SELECT = `
-SELECT w.id, w.uuid, w.name, w.status, w.created_at_ms, d.version, d.id AS definition_id, d.definition,
-  d.template_context_variables, d.workflow_configurations,
-  (SELECT count(*) FROM runs r WHERE r.workflow_id = w.id) AS total_runs
+SELECT ${LISTED}, d.version, d.id AS definition_id, d.definition, d.template_context_variables,
+  d.workflow_configurations
 FROM workflows w JOIN definitions d ON d.workflow_id = w.id
 WHERE d.version = (SELECT max(version) FROM definitions WHERE workflow_id = w.id)`;
 
@@ -58,6 +68,7 @@ export function workflowStore(db: Db) {
   const rename = db.prepare("UPDATE workflows SET name = ? WHERE id = ?");
   const setStatus = db.prepare("UPDATE workflows SET status = ? WHERE id = ?");
   const all = db.prepare<[], Row>(`${SELECT} ORDER BY w.id`);
+  const listed = db.prepare<[], ListedRow>(`SELECT ${LISTED} FROM workflows w ORDER BY w.id`);
   const one = db.prepare<[number], Row>(`${SELECT} AND w.id = ?`);
   const counts = db.prepare<[], WorkflowCounts>(
     `SELECT count(*) FILTER (WHERE status = 'active') AS active,
@@ -77,6 +88,10 @@ export function workflowStore(db: Db) {
   return {
     all(): StoredWorkflow[] {
       return all.all().map(workflowOf);
+    },
+    /** All of them, oldest first. */
+    listed(): ListedWorkflow[] {
+      return listed.all().map(listedOf);
     },
     get,
     counts(): WorkflowCounts {
@@ -111,19 +126,25 @@ export function workflowStore(db: Db) {
   };
 }
 
-function workflowOf(row: Row): StoredWorkflow {
+function listedOf(row: ListedRow): ListedWorkflow {
   return {
     id: row.id as WorkflowId,
     uuid: row.uuid,
     name: row.name,
     status: row.status,
+    createdAtMs: row.created_at_ms,
+    totalRuns: row.total_runs,
+  };
+}
+
+function workflowOf(row: Row): StoredWorkflow {
+  return {
+    ...listedOf(row),
     version: row.version,
     definitionId: row.definition_id as DefinitionId,
     definition: JSON.parse(row.definition),
     templateContextVariables: parsed(row.template_context_variables),
     workflowConfigurations: parsed(row.workflow_configurations),
-    createdAtMs: row.created_at_ms,
-    totalRuns: row.total_runs,
   };
 }
 

@@ -24,6 +24,7 @@ const REPORT = "/api/v1/organizations/usage/runs/report";
 /** Of an operation that looks at its query alone. */
 const INPUT = {
   params: undefined,
+  headers: undefined,
   body: undefined,
   caller: { keyId: undefined },
   request: undefined as never,

@@ -17,7 +17,7 @@ const echo = (rateHz: number) => ({ agent: { type: "echo", rate_hz: rateHz } });
 
 describe("a workflow", () => {
   it("is made, listed, fetched and counted", async (t) => {
-    const { client, gateway } = await startApi(t);
+    const { client, gateway, store } = await startApi(t);
     const { directory } = gateway;
     const counted = (await client.get(COUNT)).body;
     assert.deepEqual(counted, { total: STORYS, active: STORYS, archived: 0 });
@@ -39,6 +39,8 @@ describe("a workflow", () => {
     const { workflow_uuid, name, id, created_at } = made;
     const listed = { id, name, status, created_at, total_runs, workflow_uuid };
     assert.deepEqual((await client.get(FETCH)).body.at(-1), listed);
+    const known = (await store.workflows.listed()).at(-1)!;
+    assert.ok(!("definition" in known), "the front thread is not given hundreds of definitions for a list");
     assert.deepEqual((await client.get(COUNT)).body, { total: STORYS + 1, active: STORYS + 1, archived: 0 });
     assert.ok("agent" in directory.answererOf(id), "it takes calls at once");
     assert.equal(directory.workflowOf(workflow_uuid)?.id, id);

@@ -28,6 +28,7 @@ const GET_LINES = operation({
   tag: "Lines",
   summary: "Lists lines.",
   params: z.object({ line_id: idSchema }),
+  headers: z.object({ "line-key": z.string().optional().describe("Makes a repeat harmless.") }),
   query: z.object({
     page: z.coerce.number().int().min(1).default(1).describe("Counts from 1."),
     is_loud: z.stringbool().optional(),
@@ -62,12 +63,12 @@ const REPORT = operation({
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: a document is looked into by its reader's eye
-const documentOf = (...operations: Parameters<typeof openApiDocument>[0]): any =>
-  JSON.parse(JSON.stringify(openApiDocument(operations, INFO)));
+const documentOf = async (...operations: Parameters<typeof openApiDocument>[0]): Promise<any> =>
+  JSON.parse(JSON.stringify(await openApiDocument(operations, INFO)));
 
 describe("the API's description", () => {
-  it("has each operation with what it takes", () => {
-    const { paths, info, servers, tags } = documentOf(GET_LINES, MAKE_LINE, REPORT);
+  it("has each operation with what it takes", async () => {
+    const { paths, info, servers, tags } = await documentOf(GET_LINES, MAKE_LINE, REPORT);
     assert.deepEqual(info, { title: "Lines", version: "1.2.3", description: "What the test serves." });
     assert.deepEqual(servers, [{ url: "http://127.0.0.1:8080" }]);
     assert.deepEqual(tags, [{ name: "Lines" }, { name: "Reports" }]);
@@ -81,9 +82,10 @@ describe("the API's description", () => {
         ["query", "is_loud", false],
         ["query", "states", false],
         ["query", "after", true],
+        ["header", "line-key", false],
       ],
     );
-    const [lineId, page, isLoud, states, after] = get.parameters;
+    const [lineId, page, isLoud, states, after, lineKey] = get.parameters;
     assert.deepEqual(lineId.schema, { type: "integer", minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
     assert.deepEqual([page.schema.default, page.description], [1, "Counts from 1."]);
     assert.deepEqual(isLoud.schema, { type: "boolean" });
@@ -91,6 +93,7 @@ describe("the API's description", () => {
       [states.schema.items, states.style, states.explode],
       [{ type: "string", enum: ["up", "down"] }, "form", false],
     );
+    assert.deepEqual([lineKey.schema, lineKey.description], [{ type: "string" }, "Makes a repeat harmless."]);
     assert.deepEqual(after.schema, { type: "string", format: "date-time" });
     assert.deepEqual(post.requestBody.content["application/json"].schema, {
       type: "object",
@@ -103,8 +106,8 @@ describe("the API's description", () => {
     });
   });
 
-  it("has every answer that can come: errors with their shape, too", () => {
-    const { paths, components } = documentOf(GET_LINES, MAKE_LINE, REPORT);
+  it("has every answer that can come: errors with their shape, too", async () => {
+    const { paths, components } = await documentOf(GET_LINES, MAKE_LINE, REPORT);
     const { get, post } = paths["/lines/{line_id}/of"];
     assert.deepEqual(Object.keys(get.responses), ["200", "401", "404", "422"]);
     assert.deepEqual(Object.keys(post.responses), ["200", "401", "422"]);
@@ -127,8 +130,8 @@ describe("the API's description", () => {
     });
   });
 
-  it("says who may ask", () => {
-    const { paths, components } = documentOf(...withOpenApi([GET_LINES, REPORT], INFO));
+  it("says who may ask", async () => {
+    const { paths, components } = await documentOf(...withOpenApi([GET_LINES, REPORT], INFO));
     const names = (requirements: object[]) => requirements.flatMap((each) => Object.keys(each));
     assert.deepEqual(names(paths["/lines/{line_id}/of"].get.security), ["apiKey", "bearer"]);
     assert.deepEqual(paths["/report"].get.security, []);
@@ -136,8 +139,8 @@ describe("the API's description", () => {
     for (const name of ["apiKey", "bearer", "metricsToken"]) assert.ok(name in components.securitySchemes);
   });
 
-  it("names operations apart, and refers to nothing that isn't there", () => {
-    const document = documentOf(...withOpenApi([GET_LINES, MAKE_LINE, REPORT], INFO));
+  it("names operations apart, and refers to nothing that isn't there", async () => {
+    const document = await documentOf(...withOpenApi([GET_LINES, MAKE_LINE, REPORT], INFO));
     const ids = Object.values<object>(document.paths)
       .flatMap((methods) => Object.values(methods))
       .map(({ operationId }) => operationId);
@@ -150,7 +153,21 @@ describe("the API's description", () => {
       assert.ok(ajv.validateSchema(schema));
   });
 
-  it("is not made when two schemas share a name", () => {
+  it("is made in many turns of the event loop, since frames of calls wait in each", async () => {
+    const many = Array.from({ length: 20 }, (_, index) => ({ ...GET_LINES, path: `/${index}/{line_id}` }));
+    let turns = 0;
+    const count = () => {
+      turns++;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    const { paths } = await documentOf(...many);
+    clearImmediate(counting);
+    assert.equal(Object.keys(paths).length, 20);
+    assert.ok(turns >= 19, `${turns} turns`);
+  });
+
+  it("is not made when two schemas share a name", async () => {
     const other = operation({
       method: "GET",
       path: "/other",
@@ -159,6 +176,6 @@ describe("the API's description", () => {
       answer: z.object({ id: z.string() }).meta({ id: "Line" }),
       run: () => ({ id: "1" }),
     });
-    assert.throws(() => openApiDocument([GET_LINES, other], INFO), /two schemas are named Line/);
+    await assert.rejects(openApiDocument([GET_LINES, other], INFO), /two schemas are named Line/);
   });
 });

@@ -92,6 +92,23 @@ describe("an operation", () => {
     });
   });
 
+  it("is told of the headers that it names, and of no other", async () => {
+    const headed = operation({
+      ...{ method: "GET", path: "/headed", tag: "Any", summary: "Reads a header." },
+      headers: z.object({ "x-api-key": z.string().max(3), "line-key": z.string().optional() }),
+      answer: z.unknown(),
+      run: ({ headers }) => headers,
+    });
+    assert.deepEqual((await ask(headed)).value, { "x-api-key": "yes" });
+    const narrower = operation({
+      ...{ method: "GET", path: "/headed", tag: "Any", summary: "Reads a header." },
+      headers: z.object({ "x-api-key": z.string().max(2) }),
+      answer: z.unknown(),
+      run: ({ headers }) => headers,
+    });
+    assert.deepEqual(blamed(await ask(narrower)), ["header.x-api-key too_big"]);
+  });
+
   it("takes an empty value in a query for one that was not given", async () => {
     const { value } = await ask(EVERYTHING, {
       path: "/lines/1/of/a",
