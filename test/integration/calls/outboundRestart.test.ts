@@ -36,6 +36,17 @@ function hold({ databasePath }: OutboundStory): () => void {
   };
 }
 
+/** A call whose turn has come, while it can't be written that Twilio is to be asked for it. */
+async function dialledAndHeld(story: OutboundStory) {
+  const { records, dialer } = story.gateway;
+  const intent = opened(story);
+  await records.committed();
+  const letGo = hold(story);
+  const { submission } = dialer.dial(intent);
+  assert.equal(story.record(intent.run).state, "submitting");
+  return { run: intent.run, submission, letGo };
+}
+
 describe("a restart", () => {
   it("goes on with a call that rings: it is talked on in the new gateway", async () => {
     const first = await startOutbound({ env });
@@ -145,17 +156,12 @@ describe("a drain", () => {
 
   it("refuses a call whose turn had come, while Twilio was not asked yet", async () => {
     const story = await startOutbound();
-    const { dialer } = story.gateway;
-    const intent = opened(story);
-    await story.gateway.records.committed();
-    const letGo = hold(story);
-    const { submission } = dialer.dial(intent);
-    assert.equal(story.record(intent.run).state, "submitting");
-    const drained = dialer.drain();
+    const { run, submission, letGo } = await dialledAndHeld(story);
+    const drained = story.gateway.dialer.drain();
     letGo();
     assert.equal((await submission).kind, "failed");
     await drained;
-    const { outcome, submittedAtMs } = story.record(intent.run);
+    const { outcome, submittedAtMs } = story.record(run);
     assert.deepEqual([outcome, submittedAtMs, story.created()], ["draining", undefined, 0]);
   });
 });
@@ -173,15 +179,11 @@ describe("a call that is given up", () => {
 
   it("while it is written that Twilio is to be asked, is not asked for", async () => {
     const story = await startOutbound();
-    const { dialer } = story.gateway;
-    const intent = opened(story);
-    await story.gateway.records.committed();
-    const letGo = hold(story);
-    const { submission } = dialer.dial(intent);
-    await dialer.hangUp(intent.run);
+    const { run, submission, letGo } = await dialledAndHeld(story);
+    await story.gateway.dialer.hangUp(run);
     letGo();
     assert.equal((await submission).kind, "canceled");
-    assert.deepEqual([story.record(intent.run).outcome, story.created()], ["canceled", 0]);
+    assert.deepEqual([story.record(run).outcome, story.created()], ["canceled", 0]);
   });
 });
 
