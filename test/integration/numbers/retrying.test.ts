@@ -16,7 +16,12 @@ describe("what failed at Twilio", () => {
     assert.deepEqual([made.provider_sync.ok, made.provider_sync.state], [false, "failed"]);
     asked();
     await pass(clock, 8_000);
-    await until("the second try", () => asked().includes("Numbers.update"));
+    const tries = async () => (await story.store.numbers.get(NumberId(made.id)))?.sync;
+    await until("the second try", async () => {
+      const sync = await tries();
+      return sync?.state === "failed" && sync.attempts === 2;
+    });
+    assert.ok(asked().includes("Numbers.update"));
     await pass(clock, 1_000);
     assert.deepEqual(asked(), [], "not yet");
     await pass(clock, 15_000);
