@@ -118,7 +118,12 @@ function readNational(digits: string, country: CountryCode): ReadAddress {
 }
 
 function warningAbout(normalized: string, known: PhoneNumber | undefined): string | undefined {
-  if (known?.isPossible()) return undefined;
+  if (known?.isPossible()) {
+    // Most often the 0 that is dialled within a country only: +44 (0)20 …
+    return known.number === normalized
+      ? undefined
+      : `${normalized} was kept as it was written, but is probably ${known.number}: add that one if so.`;
+  }
   // Numbering plans are newer than any library, so this is no reason to refuse it.
   return `${normalized} does not look like a number of any country: it was kept, but check its digits.`;
 }

@@ -103,9 +103,14 @@ export async function firstStart(
   const stored = await store.configurations.all();
   if (stored.some(({ isDemo }) => !isDemo)) return { account: "none", told: [] };
   if (!publicBase.isLoopback) {
-    const told =
-      "No account is configured: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER, or add one by the API.";
-    return { account: "none", told: [told] };
+    const told = [
+      "No account is configured: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER, or add one by the API.",
+    ];
+    if ((await store.workflows.listed()).length === 0) {
+      const workflow = await echoWorkflow(store, Math.round(clock.wallMs()));
+      told.push(`Workflow ${workflow} is echo: it can answer the first number.`);
+    }
+    return { account: "none", told };
   }
   const account = demoAccount(databasePath);
   await addOnce(store, { name: "Demo", account, isDemo: true }, clock);

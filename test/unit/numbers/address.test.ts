@@ -120,6 +120,19 @@ describe("a telephone number", () => {
     }
   });
 
+  it("that has a national prefix behind its country code is kept, and the likely one is named", () => {
+    for (const [text, normalized, likely] of [
+      ["+44 (0)20 7946 0958", "+4402079460958", "+442079460958"],
+      ["+49 (0)30 123456", "+49030123456", "+4930123456"],
+    ] as const) {
+      const read = addressOf(text);
+      assert.equal(read.normalized, normalized);
+      assert.ok(read.warning?.includes(`probably ${likely}`), read.warning);
+      assert.equal(addressOf(likely).warning, undefined);
+    }
+    assert.equal(addressOf("+39 06 1234 5678").warning, undefined, "in Italy the 0 belongs to it");
+  });
+
   it("of another country than the one given is kept, with its own country and a warning", () => {
     const { countryCode, warning } = addressOf("+4930123456", "US");
     assert.equal(countryCode, "DE");

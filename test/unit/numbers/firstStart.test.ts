@@ -202,4 +202,16 @@ describe("the first configuration", () => {
     assert.match(exposed.told.join(), /set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER/);
     assert.deepEqual((await other.contents()).configurations, []);
   });
+
+  it("of a user finds a workflow that can answer its first number, wherever the gateway began", async () => {
+    const { store, start, contents, directory } = await installation();
+    const { told } = await start({ publicBase: { isLoopback: false } });
+    assert.match(told.join(), /Workflow 1 is echo/);
+    assert.ok("agent" in (await directory()).answererOf((await contents()).workflows[0]!.id));
+    const { id } = (await contents()).workflows[0]!;
+    await store.workflows.update(id, { definition: { agent: { type: "echo", rate_hz: 8_000 } } }, 5);
+    const later = await start({ publicBase: { isLoopback: false } });
+    assert.doesNotMatch(later.told.join(), /echo/);
+    assert.equal((await contents()).workflows.length, 1, "and that one alone");
+  });
 });
