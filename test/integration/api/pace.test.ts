@@ -10,7 +10,7 @@ const CONFIGURATION_P99_MS = 20 * 20;
 
 it("webhooks and configuration are answered in time beside live calls", async (t) => {
   const gateway = await startPaced(t);
-  const webhooks = await timeWebhooks(gateway, 200, 50);
+  const webhooks = await timeWebhooks(gateway, 100, 50);
   t.diagnostic(`webhooks with 10,000 numbers: ${timesInWords(webhooks)}`);
   const { times, load } = await timeBesideCalls(t, gateway, {
     calls: 20,
