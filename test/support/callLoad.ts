@@ -11,10 +11,18 @@ const CALLERS = 4;
 export class Promises {
   /** Runs, with the number that was to be called where that is known. */
   readonly runs = new Map<number, string | undefined>();
-  /** How many numbers were asked for: none is asked for twice. */
+  /** How many numbers were asked for, each by requests with a key of its own. */
   destinations = 0;
+  /** Requests that were cut short: whoever sent them asks again, with the same key. */
+  readonly unanswered: CallAsked[] = [];
+  askedAgain = 0;
   inboundAnswered = 0;
   outboundAnswered = 0;
+}
+
+interface CallAsked {
+  readonly to: string;
+  readonly configurationId: number;
 }
 
 export interface LoadParts {
@@ -78,21 +86,38 @@ export class CallLoad {
   }
 
   async #dial(configurationId: number): Promise<void> {
-    const { exchange, workflowId, promises, random } = this.#parts;
+    const { promises, random } = this.#parts;
+    const before = promises.unanswered.shift();
+    if (before !== undefined) promises.askedAgain++;
+    const asked = before ?? this.#newcomer(configurationId);
+    let status = 0;
+    try {
+      status = await this.#initiate(asked);
+    } finally {
+      if (status === 0) promises.unanswered.push(asked);
+    }
+    await delay(status === 200 ? 50 * random() : 200);
+  }
+
+  #newcomer(configurationId: number): CallAsked {
+    const { exchange, promises, random } = this.#parts;
     const to = `+1415${6_000_000 + promises.destinations}`;
     promises.destinations++;
     exchange.people.set(to, personFor(random()));
-    const { status, body } = await this.#api("/api/v1/telephony/initiate-call", {
-      workflow_id: workflowId,
-      phone_number: to,
-      telephony_configuration_id: configurationId,
-    });
-    if (status === 200) {
-      promises.runs.set(body.workflow_run_id as number, to);
-      promises.outboundAnswered++;
-      this.#onPlaced();
-    }
-    await delay(status === 200 ? 50 * random() : 200);
+    return { to, configurationId };
+  }
+
+  /** The answer's status. */
+  async #initiate({ to, configurationId }: CallAsked): Promise<number> {
+    const { workflowId, promises } = this.#parts;
+    const order = { workflow_id: workflowId, phone_number: to, telephony_configuration_id: configurationId };
+    const path = "/api/v1/telephony/initiate-call";
+    const { status, body } = await this.#api(path, order, { "Idempotency-Key": to });
+    if (status !== 200) return status;
+    promises.runs.set(body.workflow_run_id as number, to);
+    promises.outboundAnswered++;
+    this.#onPlaced();
+    return status;
   }
 
   async #list(): Promise<void> {
@@ -104,10 +129,14 @@ export class CallLoad {
     await delay(30);
   }
 
-  async #api(path: string, body?: object): Promise<{ status: number; body: Record<string, unknown> }> {
+  async #api(
+    path: string,
+    body?: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
     const response = await fetch(this.#parts.origin + path, {
       method: body === undefined ? "GET" : "POST",
-      headers: { "X-API-Key": API_KEY, "Content-Type": "application/json" },
+      headers: { "X-API-Key": API_KEY, "Content-Type": "application/json", ...headers },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };

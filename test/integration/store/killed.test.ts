@@ -21,6 +21,7 @@ describe("a gateway that is killed under load", () => {
     for (const what of [
       "inboundAnswered",
       "outboundAnswered",
+      "askedAgain",
       "promised",
       "dialled",
       "closedAsLost",
