@@ -12,6 +12,8 @@ export type Db = Database.Database;
 
 /** So long a write waits for another process that holds the database: a backup, or a person with a shell. */
 const BUSY_MS = 5_000;
+/** A backup lets SQLite's log grow for as long as it reads; afterwards no more of it than this is kept on disk. */
+const LOG_BYTES_KEPT = 16 * 1_024 * 1_024;
 /** `LNCD`, so that another program's database is not taken for ours. */
 export const APPLICATION_ID = 0x4c4e4344;
 const KEY_CHECK = "key_check";
@@ -56,6 +58,7 @@ export function openLocked(path: string, vault: Vault, migrations: readonly stri
     inspect(path, vault, migrations.length);
     db = openFile(path);
     db.pragma("journal_mode = WAL");
+    db.pragma(`journal_size_limit = ${LOG_BYTES_KEPT}`);
     db.pragma("synchronous = FULL"); // a call record that was written outlives a power cut
     db.pragma("foreign_keys = ON");
     migrate(db, vault, migrations);

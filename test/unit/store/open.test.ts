@@ -281,3 +281,19 @@ describe("migrations", () => {
     openDatabase(path, vault, LATER).close();
   });
 });
+
+it("a log that grew while somebody read gives its disk back once they have done", () => {
+  const path = newPath();
+  const { db, close } = openDatabase(path, vault);
+  const reader = new Database(path, { readonly: true });
+  reader.exec("BEGIN");
+  reader.prepare("SELECT count(*) FROM meta").get();
+  const write = db.prepare("INSERT OR REPLACE INTO meta VALUES ('much', ?)");
+  const LOG_BYTES_KEPT = 16 * 1_024 * 1_024;
+  const log = () => statSync(`${path}-wal`).size;
+  while (log() < 2 * LOG_BYTES_KEPT) write.run("much ".repeat(500_000));
+  reader.close();
+  for (let n = 0; n < 20; n++) write.run("little");
+  assert.ok(log() <= LOG_BYTES_KEPT, `${log()} bytes`);
+  close();
+});
