@@ -199,7 +199,6 @@ export class Dialer {
     // Twilio is being asked: as soon as it has named the call, that is ended.
     if (record.callSid === undefined) return;
     await this.#asker.end(record);
-    this.#parts.calls.find(run)?.apply({ type: "operator_hung_up" }); // answered meanwhile
     this.#end(run);
   }
 
@@ -309,6 +308,7 @@ export class Dialer {
 
   /** The operator's ending of a call that Twilio was told to end. */
   #end(run: RunId): void {
+    this.#parts.calls.find(run)?.apply({ type: "operator_hung_up" }); // answered meanwhile
     const wasAnswered = this.#parts.records.get(run)?.answeredAtMs !== undefined;
     closeRecord(this.#parts, run, { outcome: wasAnswered ? "operator_hung_up" : "canceled" });
   }

@@ -1,8 +1,8 @@
 // What Twilio is told when a call that we placed was answered, and what it tells us about who answered. Only the run's
 // own call is ever talked on: a second one for the same run is hung up.
-
 import { closeRecord } from "../log/ending.ts";
 import type { CallRecord } from "../log/records.ts";
+import { wasHangUpAsked } from "../log/timeline.ts";
 import type { Dialer } from "../outbound/dialer.ts";
 import { answeredByIn, isFurther } from "./callStatus.ts";
 import { answerAfter, refuseAnswered, sayGoodbye } from "./farewell.ts";
@@ -44,6 +44,10 @@ export function answerRule(parts: OutboundRuleParts): Rule {
       ...(isFurther("answered", record.state) && { state: "answered" }),
       ...(record.answeredAtMs === undefined && { answeredAtMs: clock.wallMs() }),
     });
+    if (wasHangUpAsked(record)) {
+      closeRecord(parts, run, { outcome: "operator_hung_up" });
+      return sayGoodbye("hang_up");
+    }
     const answerer = dialer.answererOf(run);
     const refusal = answerer === undefined ? "workflow_missing" : calls.refusal();
     if (answerer === undefined || refusal !== undefined) {

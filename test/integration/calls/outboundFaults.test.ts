@@ -128,6 +128,27 @@ describe("an unknown call that the operator wants over", () => {
   });
 });
 
+describe("an unknown call that the operator wants over, and somebody picks up", () => {
+  it("is not talked on: it is hung up, and over once", async () => {
+    const number = somebody(story, { does: "nobody" });
+    exchange.faults.next({ on: "Calls.create", answer: "reset", placed: true });
+    exchange.faults.callbacks({ deliver: "lost", times: 10 });
+    const { body } = await place(number);
+    const run = body.workflow_run_id;
+    await client.post(`/api/v1/calls/live/${run}/hangup`);
+    // Its answer is the first that we hear of it.
+    const [call] = callsTo(number);
+    exchange.people.set(number, { does: "answers" });
+    await until("ringing", () => call!.record.status === "ringing");
+    call!.pickUp();
+    await call!.leg.ended;
+    const ended = await over(run);
+    await allFree(story);
+    assert.deepEqual([ended.outcome, ended.endedBy], ["operator_hung_up", "operator"]);
+    assert.deepEqual([lines(ended, "stream_opened"), lines(ended, "ended")], [[], ["operator_hung_up"]]);
+  });
+});
+
 describe("callbacks", () => {
   it("that come late, twice and in the wrong order change nothing about the record", async () => {
     const number = somebody(story, { does: "answers", afterMs: 50, says: "", quietMs: 200 });
