@@ -2,7 +2,6 @@
 import { z } from "zod";
 import { GatewayError } from "../../domain/errors.ts";
 import { ConfigurationId, NumberId, RunId, WorkflowId } from "../../domain/ids.ts";
-import type { HttpRequest } from "../../http/http.ts";
 import { idSchema, moment, momentSchema, type Operation, operation } from "../../http/operation.ts";
 import type { Workflow } from "../../workflows/workflow.ts";
 import { refusalError } from "./outbound.ts";
@@ -47,6 +46,14 @@ const triggerSchema = z
     from_phone_number_id: id.nullish(),
   })
   .meta({ id: "CallToTrigger" });
+const headers = z.object({
+  "idempotency-key": z
+    .string()
+    .optional()
+    .describe(
+      "1 to 255 printable ASCII characters, such as a UUID. A request that comes again with its key within a day places no other call and is told of the first; one that says something else is refused with 409.",
+    ),
+});
 const initiatedSchema = z.object(runFields).meta({ id: "InitiatedCall" });
 const triggeredSchema = z
   .object({ status: z.literal("initiated"), ...runFields })
@@ -89,15 +96,15 @@ export function outboundOperations(parts: OutboundParts): readonly Operation[] {
     method: "POST",
     path: "/api/v1/telephony/initiate-call",
     tag,
-    summary:
-      "Places a call that a workflow's agent talks on. With an Idempotency-Key header a repeat places no other.",
+    summary: "Places a call that a workflow's agent talks on.",
+    headers,
     body: initiateSchema,
     answer: initiatedSchema,
     errors,
-    run: async ({ body, caller, request }) => {
+    run: async ({ headers, body, caller }) => {
       const { workflow_run_id: run } = body;
       const placed = await placing.place({
-        ...askedBy(request, caller.keyId),
+        ...askedBy(headers, caller.keyId),
         ...lineOf(body),
         workflow: workflowOf(directory.workflow(WorkflowId(body.workflow_id))),
         destination: body.phone_number ?? undefined,
@@ -114,15 +121,16 @@ export function outboundOperations(parts: OutboundParts): readonly Operation[] {
       tag,
       summary: "Places a call to a number that the workflow with this UUID talks to.",
       params: z.object({ [name]: z.string().max(ADDRESS_MAX) }),
+      headers,
       body: triggerSchema,
       answer: triggeredSchema,
       errors,
-      run: async ({ params, body, caller, request }) => {
+      run: async ({ params, headers, body, caller }) => {
         const workflow = workflowOf(directory.workflowOf(params[name] as string));
         if (workflow.status === "archived")
           throw new GatewayError("NOT_FOUND", "Workflow not found: it is archived");
         const placed = await placing.place({
-          ...askedBy(request, caller.keyId),
+          ...askedBy(headers, caller.keyId),
           ...lineOf(body),
           workflow,
           destination: body.phone_number,
@@ -171,8 +179,8 @@ export function outboundOperations(parts: OutboundParts): readonly Operation[] {
   return [initiate, ...triggers, makeRun];
 }
 
-function askedBy(request: HttpRequest, keyId: Parameters<Placing["place"]>[0]["keyId"]) {
-  return { keyId, idempotencyKey: request.headers.get("idempotency-key") };
+function askedBy(given: z.output<typeof headers>, keyId: Parameters<Placing["place"]>[0]["keyId"]) {
+  return { keyId, idempotencyKey: given["idempotency-key"] };
 }
 
 function lineOf(body: {

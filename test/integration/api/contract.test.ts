@@ -64,6 +64,20 @@ describe("what is served", () => {
     assert.deepEqual(new Set(absent.map(begun)), new Set(beginnings), "the list names what is served");
   });
 
+  it("takes an Idempotency-Key wherever a call is placed, and says so", async (t) => {
+    const document: ServedDocument = (await (await startApi(t)).client.get("/openapi.json")).body;
+    const headed = Object.entries(document.paths).filter(([, { post }]) =>
+      post?.parameters?.some(({ name, in: where }) => where === "header" && name === "idempotency-key"),
+    );
+    assert.deepEqual(headed.map(([path]) => path).sort(), [
+      "/api/v1/public/agent/test/workflow/{workflow_uuid}",
+      "/api/v1/public/agent/test/{uuid}",
+      "/api/v1/public/agent/workflow/{workflow_uuid}",
+      "/api/v1/public/agent/{uuid}",
+      "/api/v1/telephony/initiate-call",
+    ]);
+  });
+
   it("is summed up in our own words, and every error is described", async (t) => {
     const document: ServedDocument = (await (await startApi(t)).client.get("/openapi.json")).body;
     const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
