@@ -128,17 +128,16 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       return demoTwin?.url;
     },
   });
-  const placing = outbound({
+  const { dialer, operations: placing } = outbound({
     ...{ store, clock, directory, records, calls, rest, access, observer, settings, publicBase },
     ...(callsPerS !== undefined && { callsPerS }),
   });
-  const { dialer } = placing;
   const telephony = numbers({
     ...{ store, clock, directory, rest, accessOf: access, publicBase },
     observer: observeNumbers(metrics, log, clock),
     voiceFallbackUrl: settings.voiceFallbackUrl,
   });
-  const open = await store.records.current(0);
+  const open = await store.records.current(0); // before any call can come
   const operations = apiOperations({
     store,
     clock,
@@ -149,7 +148,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     metrics,
     agentTypes,
     publicBase,
-    more: [...telephony.operations, ...placing.operations],
+    more: [...telephony.operations, ...placing],
   });
   const routes: Route[] = [
     ...twilioRoutes({ calls, dialer, records, directory, observer, clock, publicBase }),
@@ -204,7 +203,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 
   let closing: Promise<void> | undefined;
   const close = () => {
-    placing.stop();
+    dialer.stop();
     telephony.stop();
     demoTwin?.stop();
     calls.cut();
@@ -229,7 +228,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       const twin = { accountFile: parts.demoAccountFile, gateway, publicBase: publicBase() };
       demoTwin = await startDemoTwin(twin);
     }
-    placing.start(open);
+    dialer.start(open);
     telephony.start();
   } catch (error) {
     await close();

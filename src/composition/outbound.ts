@@ -3,7 +3,6 @@
 import type { LiveCalls } from "../calls/live/liveCalls.ts";
 import { liveOperations } from "../calls/live/liveOperations.ts";
 import type { CallLog } from "../calls/log/callLog.ts";
-import type { CallRecord } from "../calls/log/records.ts";
 import type { CallObserver } from "../calls/observer.ts";
 import { Dialer } from "../calls/outbound/dialer.ts";
 import type { DialObserver } from "../calls/outbound/dialObserver.ts";
@@ -34,15 +33,9 @@ export interface OutboundParts {
 }
 
 export interface Outbound {
+  /** To be started once the front listens. */
   readonly dialer: Dialer;
   readonly operations: readonly Operation[];
-  /**
-   * Goes on with what was not over when the gateway went away; `open` was read before any call could come. Once the
-   * front listens.
-   */
-  start(open: readonly CallRecord[]): void;
-  /** Stops all waiting and looking. */
-  stop(): void;
 }
 
 export function outbound(parts: OutboundParts): Outbound {
@@ -60,11 +53,5 @@ export function outbound(parts: OutboundParts): Outbound {
       ...outboundOperations({ ...parts, dialer, idempotency, callsMax, dialPrefixes }),
       ...liveOperations({ ...parts, dialer }),
     ],
-    start(open) {
-      dialer.start(open);
-    },
-    stop() {
-      dialer.stop();
-    },
   };
 }

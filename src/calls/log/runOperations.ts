@@ -40,7 +40,7 @@ export interface RunParts {
 const JSON_TYPE = "application/json; charset=utf-8";
 const CSV_TYPE = "text/csv; charset=utf-8";
 /** One report is one answer, which the front thread holds whole and must make well within its time. */
-export const REPORT_ROWS_MAX = 50_000;
+const REPORT_ROWS_MAX = 50_000;
 const REPORT_BYTES_MAX = 32 * 1_024 * 1_024;
 /** Lines that the store's thread writes in one go; records of calls are written in between. */
 const PIECE_ROWS = 250;

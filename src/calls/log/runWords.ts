@@ -108,7 +108,7 @@ export function eventText({ kind, detail }: CallLogEvent): string {
 }
 
 /** The Twilio error code that a detail names: five digits, or the six of newer ones, standing alone. */
-export function codeIn(detail: string | undefined): number | undefined {
+function codeIn(detail: string | undefined): number | undefined {
   const [digits] = /\b[1-9]\d{4,5}\b/.exec(detail ?? "") ?? [];
   return digits === undefined ? undefined : Number(digits);
 }

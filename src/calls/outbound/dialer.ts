@@ -22,7 +22,7 @@ import { Settler } from "./settling.ts";
 import { submitCall } from "./submission.ts";
 
 /** Calls that may wait for their turn at one account; a further one is refused. */
-export const WAITING_MAX = 100;
+const WAITING_MAX = 100;
 const RETRY_AFTER_S = 5;
 
 export interface DialerParts {

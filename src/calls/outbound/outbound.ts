@@ -1,5 +1,5 @@
 // The rules of placing a call: from which account and number, to whom, for how long, and what is said about it. Pure;
-// asking Twilio is dialer.ts's business.
+// asking Twilio is submission.ts's business.
 import type { Refusal } from "../../domain/endings.ts";
 import { GatewayError } from "../../domain/errors.ts";
 import type { ConfigurationId, NumberId } from "../../domain/ids.ts";
