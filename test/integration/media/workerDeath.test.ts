@@ -105,13 +105,14 @@ describe("when a worker dies in mid-call", () => {
     for (const [index, caller] of voices.entries()) {
       const gapMs = longestGapMs(caller, killedMs[index]!);
       const isMoved = moved.includes(caller);
-      const lost = caller.stream.framesSent - ownFrames(caller);
       t.diagnostic(
         `${caller.hz} Hz, ${isMoved ? "moved" : "not moved"}: ${gapMs.toFixed(0)} ms without a frame`,
       );
       assert.ok(gapMs <= (isMoved ? 2_000 : 500), `${gapMs} ms without a frame`);
-      // On their way at any moment: frames in both directions, and the filters' first.
-      if (!isMoved) assert.ok(lost <= 5, `${lost} frames have not come back`);
+      if (isMoved) continue;
+      // Late they may be on a busy machine, but none is lost: five are the filters' first, and those cut in two.
+      const sent = caller.stream.framesSent;
+      await until("every frame to come back", () => ownFrames(caller) >= sent - 5);
     }
 
     killer.stream.press("#");
