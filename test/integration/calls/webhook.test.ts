@@ -2,6 +2,7 @@
 // nothing.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { TWILIO_PATHS } from "../../../src/calls/webhooks/twilioPaths.ts";
 import { AccountSid, CallSid } from "../../../src/domain/ids.ts";
 import { WRONG_SIGNATURE } from "../../../src/twin/webhook.ts";
 import { counted } from "../../support/counts.ts";
@@ -99,9 +100,22 @@ describe("a webhook that Twilio did not sign", () => {
   }
 
   it("is the same to every signed route", async () => {
-    for (const path of [INBOUND, "/api/v1/telephony/inbound/fallback", streamEnded(1)]) {
-      const answer = await ask({ path, params, signature: null });
-      assert.deepEqual([answer.status, answer.body, answer.headers["content-type"]], [403, "", undefined]);
+    const many = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`Name${n}`, ""]));
+    const unsigned: Partial<Posting>[] = [
+      ...[null, "", "x".repeat(28)].map((signature) => ({ params, signature })),
+      { params: {} },
+      { params: { ...params, AccountSid: OTHER_ACCOUNT } },
+      { params: { ...params, ...many } },
+    ];
+    for (const planted of Object.values(TWILIO_PATHS)) {
+      for (const run of ["1", "999999", "0", "-1", "1.5", "none", "%31"]) {
+        const path = planted.replace("{run}", run);
+        for (const posting of unsigned) {
+          const { status, body, headers } = await ask({ params, ...posting, path });
+          assert.deepEqual([status, body, headers["content-type"]], [403, "", undefined], path);
+        }
+        if (path === planted) break;
+      }
     }
   });
 
