@@ -185,7 +185,11 @@ export function faultsOf(error: z.ZodError, ...where: readonly (string | number)
 }
 
 /** An id in a path or a query: a whole number from 1 on. */
-export const idSchema = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+export const idSchema = z
+  .string()
+  .regex(/^[0-9]+$/, "A whole number from 1 on is wanted.")
+  .transform(Number)
+  .pipe(z.int().min(1));
 /** One line of text; surrounding space is dropped. */
 export const lineSchema = z
   .string()

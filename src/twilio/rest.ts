@@ -297,7 +297,9 @@ function createOptions(order: CallOrder): CallListInstanceCreateOptions {
 }
 
 /** Region and edge become part of the host that gets the password, so they must not lead to another one. */
-const HOST_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
+export function isHostLabel(text: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
+}
 
 /** What Twilio could only refuse, and what the package answers with a bare exception, is refused here. */
 function checkAccess({ accountSid, username, password, region, edge }: TwilioAccess): void {
@@ -306,7 +308,7 @@ function checkAccess({ accountSid, username, password, region, edge }: TwilioAcc
     throw wrongAccess("Twilio wants both a SID and its token or secret.");
   if (username.includes(":")) throw wrongAccess("A SID has no colon.");
   for (const label of [region, edge]) {
-    if (label === undefined || label === "" || HOST_LABEL.test(label)) continue;
+    if (label === undefined || label === "" || isHostLabel(label)) continue;
     throw wrongAccess("Regions and edges are single words, such as ie1 and dublin.");
   }
 }

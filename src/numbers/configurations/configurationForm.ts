@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { type FieldFault, FieldsInvalid } from "../../domain/errors.ts";
 import { AccountSid } from "../../domain/ids.ts";
+import { isHostLabel } from "../../twilio/rest.ts";
 import type {
   ConfigurationChanges,
   ConfigurationFields,
@@ -99,8 +100,6 @@ const AROUND =
 const PRINTABLE = /^[\x21-\x7e]+$/;
 const ACCOUNT_SID = /^AC[0-9a-fA-F]{32}$/;
 const KEY_SID = /^SK[0-9a-fA-F]{32}$/;
-/** Part of the host that gets the password. */
-const HOST_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 const ACCOUNT_SID_ADVICE =
   "An account SID is AC and 32 hex digits; it stands on the first page of Twilio's console.";
 
@@ -176,7 +175,7 @@ class Reader {
 
   label(name: "region" | "edge"): string | null | undefined {
     const label = this.#optional(name, undefined);
-    if (label === undefined || label === null || HOST_LABEL.test(label)) return label;
+    if (label === undefined || label === null || isHostLabel(label)) return label;
     this.#fault(
       name,
       "This is a single word in lower case, such as ie1 for a region and dublin for an edge.",

@@ -2,7 +2,7 @@
 import type { Clock } from "../../domain/clock.ts";
 import { type TwilioAccess, TwilioFailure, type TwilioRest } from "../../twilio/rest.ts";
 import type { Configuration } from "../directory.ts";
-import { within } from "../sync/within.ts";
+import { within } from "../within.ts";
 import type { CredentialsCheck, CredentialsState } from "./configurations.store.ts";
 
 export interface CredentialsParts {

@@ -8,6 +8,7 @@ import { type TwilioAccess, TwilioFailure, type TwilioRest } from "../../twilio/
 import { isLoopbackUrl } from "../access.ts";
 import type { Configuration, Directory } from "../directory.ts";
 import type { StoredNumber } from "../numbers.store.ts";
+import { within } from "../within.ts";
 import { AccountCheck, type ListedNumber } from "./accountCheck.ts";
 import { settle } from "./settle.ts";
 import { placesAt } from "./syncPlan.ts";
@@ -25,7 +26,6 @@ import {
 } from "./syncState.ts";
 import { type SyncCounts, SyncTally } from "./syncTally.ts";
 import { Turns } from "./syncTurns.ts";
-import { within } from "./within.ts";
 
 /** How a number came out of being looked at: its state, or why it failed. */
 export type SyncResult = Exclude<NumberSync["state"], "failed"> | SyncReason;

@@ -1,5 +1,5 @@
 // What has to change at Twilio for a number to call here, or no longer to; and what must be left alone because it
-// isn't ours. Pure: who asks Twilio is sync.ts.
+// isn't ours. Pure: settle.ts asks and tells Twilio.
 import type { TwilioNumber, VoiceSettings } from "../../twilio/resources.ts";
 import type { Held, May, Places } from "./syncState.ts";
 

@@ -6,12 +6,12 @@ import type { Store } from "../../store/store.ts";
 import { type TwilioAccess, TwilioFailure, type TwilioRest } from "../../twilio/rest.ts";
 import type { Configuration, Directory } from "../directory.ts";
 import type { StoredNumber } from "../numbers.store.ts";
+import { within } from "../within.ts";
 import { putBack } from "./settle.ts";
 import type { Left } from "./sync.ts";
 import { mayPass, NOTHING, type NumberSync, next, type Places } from "./syncState.ts";
 import type { SyncTally } from "./syncTally.ts";
 import type { Turns } from "./syncTurns.ts";
-import { within } from "./within.ts";
 
 export interface SyncReleaseParts {
   readonly store: Pick<Store, "numbers">;

@@ -129,9 +129,17 @@ describe("an operation", () => {
       "body.facts.1.to unknown",
       "body.name invalid_type",
       "body.nmae unknown",
-      "path.line_id invalid_type",
+      "path.line_id invalid_format",
       "query.page too_small",
     ]);
+  });
+
+  it("knows a thing by one spelling of its id", async () => {
+    for (const id of ["0", "-1", "0x1", "1e0", "1.0", "%201", "+1", "", "9007199254740992"]) {
+      const { status, value } = await ask(EVERYTHING, { path: `/lines/${id}/of/a`, body: '{"name":"A"}' });
+      assert.equal(status, id === "" ? 404 : 422, id);
+      if (id !== "") assert.deepEqual(value.detail[0].loc, ["path", "line_id"]);
+    }
   });
 
   it("wants a body that is JSON in UTF-8", async () => {

@@ -1,5 +1,5 @@
 // Waiting no longer than somebody else's patience lasts.
-import type { Clock } from "../../domain/clock.ts";
+import type { Clock } from "../domain/clock.ts";
 
 /** What the promise gives, or "late" when it takes longer than that. It goes on all the same. */
 export async function within<Value>(
