@@ -169,32 +169,40 @@ describe("callbacks", () => {
     );
   });
 
-  it("delivered one to five times each in random order make fifty right records of fifty calls", async () => {
-    const seed = randomInt(2 ** 31);
+  it("delivered one to five times each in random order make 1,000 right records of 1,000 calls", async (t) => {
+    const seed = Number(process.env.SEED ?? randomInt(2 ** 31));
+    t.diagnostic(`SEED=${seed}`);
     const random = seeded(seed);
     const delays = () =>
       Array.from({ length: 1 + Math.floor(random() * 5) }, () => Math.floor(random() * 400));
-    exchange.faults.callbacks({ deliver: delays, times: 1_000 });
+    exchange.faults.callbacks({ deliver: delays, times: 10_000 });
     const people = [
       [{ does: "answers", afterMs: 30, says: "", quietMs: 100 }, "caller_hung_up"],
       [{ does: "busy", afterMs: 10 }, "busy"],
       [{ does: "unreachable", sipResponseCode: 603 }, "dial_failed"],
     ] as const;
-    const placed = await Promise.all(
-      Array.from({ length: 50 }, async (_, index) => {
-        const [person, outcome] = people[index % people.length]!;
-        const { status, body } = await place(somebody(story, person));
-        assert.equal(status, 200, `seed ${seed}`);
-        return { run: body.workflow_run_id as number, outcome };
-      }),
-    );
-    for (const { run, outcome } of placed) {
-      assert.equal((await over(run)).outcome, outcome, `seed ${seed}, run ${run}`);
-      const words = outcome === "caller_hung_up" ? 4 : outcome === "busy" ? 3 : 2;
-      await until("every word once", () => lines(record(run), "call_status").length === words);
-      const { ringingAtMs, answeredAtMs } = record(run);
-      assert.equal(ringingAtMs !== undefined, outcome !== "dial_failed", `seed ${seed}, run ${run}`);
-      assert.equal(answeredAtMs !== undefined, outcome === "caller_hung_up", `seed ${seed}, run ${run}`);
+    for (let batch = 0; batch < 20; batch++) {
+      // A key may ask for sixty calls at once.
+      const { body: made } = await client.post("/api/v1/user/api-keys", { name: `Batch ${batch}` });
+      const placed = await Promise.all(
+        Array.from({ length: 50 }, async (_, index) => {
+          const [person, outcome] = people[index % people.length]!;
+          const { status, body } = await place(somebody(story, person), {}, { "X-API-Key": made.api_key });
+          assert.equal(status, 200, JSON.stringify(body));
+          return { run: body.workflow_run_id as number, outcome };
+        }),
+      );
+      for (const { run, outcome } of placed) {
+        assert.equal((await over(run)).outcome, outcome, `run ${run}`);
+        const words = outcome === "caller_hung_up" ? 4 : outcome === "busy" ? 3 : 2;
+        // On a slow machine some are asked about as well: those words have no number.
+        const told = () => record(run).events.filter(({ sequence }) => sequence !== undefined).length;
+        await until("every word once", () => told() === words);
+        const { ringingAtMs, answeredAtMs, events } = record(run);
+        assert.equal(ringingAtMs !== undefined, outcome !== "dial_failed", `run ${run}`);
+        assert.equal(answeredAtMs !== undefined, outcome === "caller_hung_up", `run ${run}`);
+        assert.equal(events.filter(({ kind }) => kind === "ended").length, 1, `run ${run}`);
+      }
     }
     await allFree(story);
   });
