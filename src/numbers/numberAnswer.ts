@@ -22,9 +22,19 @@ export function numberAnswer(number: StoredNumber, places: Places) {
     extra_metadata: number.extraMetadata,
     created_at: moment(number.createdAtMs),
     updated_at: moment(number.updatedAtMs),
-    warnings: number.warning === undefined ? [] : [number.warning],
+    warnings: warningsOf(number),
     provider_sync: syncAnswer(number, number.sync, places),
   };
+}
+
+function warningsOf(number: StoredNumber): string[] {
+  const { address, warning, isActive, inboundWorkflowName, isInboundWorkflowArchived } = number;
+  const warnings = warning === undefined ? [] : [warning];
+  if (isActive && isInboundWorkflowArchived) {
+    const words = `Calls to ${address} are refused, since its workflow '${inboundWorkflowName}' is archived:`;
+    warnings.push(`${words} make that active again, or give the number another one.`);
+  }
+  return warnings;
 }
 
 /** How a number stands with Twilio; what is the matter and what to do stand together in `message`. */

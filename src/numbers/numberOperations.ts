@@ -54,7 +54,9 @@ const numberSchema = z
     extra_metadata: z.record(z.string(), z.unknown()),
     created_at: momentSchema,
     updated_at: momentSchema,
-    warnings: z.array(z.string()).describe("What looks odd about the number, though it was taken."),
+    warnings: z
+      .array(z.string())
+      .describe("What looks odd about the number, or keeps calls from being answered."),
     provider_sync: syncSchema,
   })
   .meta({ id: "PhoneNumber" });

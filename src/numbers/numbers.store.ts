@@ -17,6 +17,8 @@ export interface StoredNumber extends PhoneNumber {
   /** What is odd about the number, though it was taken. */
   readonly warning: string | undefined;
   readonly inboundWorkflowName: string | undefined;
+  /** Then calls are refused. */
+  readonly isInboundWorkflowArchived: boolean;
   readonly extraMetadata: Readonly<Record<string, unknown>>;
   readonly sync: NumberSync;
   readonly createdAtMs: number;
@@ -65,6 +67,7 @@ interface Row {
   readonly warning: string | null;
   readonly inbound_workflow_id: number | null;
   readonly workflow_name: string | null;
+  readonly workflow_status: string | null;
   readonly is_active: number;
   readonly is_default_caller_id: number;
   readonly extra_metadata: string;
@@ -73,8 +76,9 @@ interface Row {
   readonly updated_at_ms: number;
 }
 
-const SELECT =
-  "SELECT n.*, w.name AS workflow_name FROM numbers n LEFT JOIN workflows w ON w.id = n.inbound_workflow_id";
+const SELECT = `
+SELECT n.*, w.name AS workflow_name, w.status AS workflow_status
+FROM numbers n LEFT JOIN workflows w ON w.id = n.inbound_workflow_id`;
 
 export function numberStore(db: Db) {
   const all = db.prepare<[], Row>(`${SELECT} ORDER BY n.id`);
@@ -228,6 +232,7 @@ function numberOf(row: Row): StoredNumber {
     warning: row.warning ?? undefined,
     inboundWorkflowId: (row.inbound_workflow_id ?? undefined) as WorkflowId | undefined,
     inboundWorkflowName: row.workflow_name ?? undefined,
+    isInboundWorkflowArchived: row.workflow_status === "archived",
     isActive: row.is_active === 1,
     isDefaultCallerId: row.is_default_caller_id === 1,
     extraMetadata: JSON.parse(row.extra_metadata),

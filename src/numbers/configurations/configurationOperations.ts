@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Clock } from "../../domain/clock.ts";
 import { GatewayError } from "../../domain/errors.ts";
-import { ConfigurationId } from "../../domain/ids.ts";
+import { ConfigurationId, type WorkflowId } from "../../domain/ids.ts";
 import { idSchema, nameSchema, type Operation, operation } from "../../http/operation.ts";
 import type { Store } from "../../store/store.ts";
 import type { TwilioAccess, TwilioRest } from "../../twilio/rest.ts";
@@ -60,8 +60,9 @@ export function configurationOperations(parts: ConfigurationParts): readonly Ope
     return known(await store.configurations.get(stored.id));
   }
 
+  const answers = (workflow: WorkflowId) => "agent" in directory.answererOf(workflow);
   const answerOf = (stored: StoredConfiguration, warnings: readonly string[] = []) =>
-    detailOf(stored, setupChecklist(directory.numbersOf(stored.id), stored.check), warnings);
+    detailOf(stored, setupChecklist(directory.numbersOf(stored.id), stored.check, answers), warnings);
 
   return [
     operation({

@@ -1,5 +1,6 @@
 // Whether a configuration can place calls, and what is still to be done with it: for the console and its checklist.
 
+import type { WorkflowId } from "../../domain/ids.ts";
 import type { PhoneNumber } from "../directory.ts";
 import type { CredentialsCheck } from "./configurations.store.ts";
 
@@ -26,8 +27,12 @@ export function outboundReadiness(numbers: Iterable<PhoneNumber>): Readiness {
   return { isReady, blockedReason, activeNumbers };
 }
 
-/** `numbers` are the configuration's. */
-export function setupChecklist(numbers: Iterable<PhoneNumber>, check: CredentialsCheck) {
+/** `numbers` are the configuration's; `answers` tells whether a workflow takes calls. */
+export function setupChecklist(
+  numbers: Iterable<PhoneNumber>,
+  check: CredentialsCheck,
+  answers: (workflow: WorkflowId) => boolean,
+) {
   const known = [...numbers];
   const { isReady, blockedReason } = outboundReadiness(known);
   return {
@@ -51,9 +56,10 @@ export function setupChecklist(numbers: Iterable<PhoneNumber>, check: Credential
       {
         key: "inbound_workflow",
         title: "Let a workflow answer a number",
-        description: "Calls to a number without a workflow are refused.",
+        description: "Calls to a number without a workflow, or with one that is archived, are refused.",
         complete: known.some(
-          ({ isActive, inboundWorkflowId }) => isActive && inboundWorkflowId !== undefined,
+          ({ isActive, inboundWorkflowId }) =>
+            isActive && inboundWorkflowId !== undefined && answers(inboundWorkflowId),
         ),
         blocks_outbound: false,
       },

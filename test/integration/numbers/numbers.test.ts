@@ -89,6 +89,21 @@ describe("a phone number", () => {
     );
   });
 
+  it("warns while its workflow is archived, as calls are refused, and so does the checklist", async (t) => {
+    const { client, numbers, configId } = await startNumbers(t, { numbers: [number(OWNED, undefined)] });
+    const warnings = async () => (await client.get(numbers)).body.phone_numbers[0].warnings;
+    const step = async () =>
+      (await client.get(`${CONFIGURATIONS}/${configId}`)).body.setup_checklist.steps.find(
+        ({ key }: { key: string }) => key === "inbound_workflow",
+      ).complete;
+    assert.deepEqual([await warnings(), await step()], [[], true]);
+    for (const id of [1, 2]) await client.put(`/api/v1/workflow/${id}/status`, { status: "archived" });
+    assert.match((await warnings())[0], /^Calls to \+12025550100 are refused.*'Workflow 1' is archived/);
+    assert.equal(await step(), false);
+    await client.put("/api/v1/workflow/1/status", { status: "active" });
+    assert.deepEqual([await warnings(), await step()], [[], true]);
+  });
+
   it("is refused with what belongs there", async (t) => {
     const { client, numbers } = await startNumbers(t);
     for (const address of [
