@@ -12,7 +12,7 @@ import { twilioRoutes } from "./calls/webhooks/twilioRoutes.ts";
 import { apiOperations } from "./composition/api.ts";
 import { type DemoTwin, startDemoTwin } from "./composition/demoTwin.ts";
 import { emptied, reached } from "./composition/draining.ts";
-import { loadCallLog, loadDirectory } from "./composition/loading.ts";
+import { loadAnswerers, loadCallLog, loadDirectory } from "./composition/loading.ts";
 import { numbers } from "./composition/numbers.ts";
 import { observeCallLog, observeCalls, observeNumbers } from "./composition/observer.ts";
 import { outbound } from "./composition/outbound.ts";
@@ -138,6 +138,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     voiceFallbackUrl: settings.voiceFallbackUrl,
   });
   const open = await store.records.current(0); // before any call can come
+  const answerers = await loadAnswerers(store, directory, open);
   const operations = apiOperations({
     store,
     clock,
@@ -228,7 +229,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       const twin = { accountFile: parts.demoAccountFile, gateway, publicBase: publicBase() };
       demoTwin = await startDemoTwin(twin);
     }
-    dialer.start(open);
+    dialer.start(open, answerers);
     telephony.start();
   } catch (error) {
     await close();

@@ -146,6 +146,11 @@ export class Directory {
     return this.#workflows.get(id)?.answerer ?? { refusal: "workflow_missing" };
   }
 
+  /** Who takes a call that began with this version, the newest or not. */
+  answererIn(version: Workflow): Answerer | { readonly refusal: Refusal } {
+    return answererFor(version, this.#types);
+  }
+
   // What is told by whoever has just written to the store.
 
   /** Adds it or takes the place of the one with its id. Its numbers follow it to another account. */

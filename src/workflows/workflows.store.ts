@@ -52,10 +52,11 @@ interface Row extends ListedRow {
 
 const LISTED = `w.id, w.uuid, w.name, w.status, w.created_at_ms,
   (SELECT count(*) FROM runs r WHERE r.workflow_id = w.id) AS total_runs`;
-const SELECT = `
+const VERSIONS = `
 SELECT ${LISTED}, d.version, d.id AS definition_id, d.definition, d.template_context_variables,
   d.workflow_configurations
-FROM workflows w JOIN definitions d ON d.workflow_id = w.id
+FROM workflows w JOIN definitions d ON d.workflow_id = w.id`;
+const SELECT = `${VERSIONS}
 WHERE d.version = (SELECT max(version) FROM definitions WHERE workflow_id = w.id)`;
 
 export function workflowStore(db: Db) {
@@ -70,6 +71,7 @@ export function workflowStore(db: Db) {
   const all = db.prepare<[], Row>(`${SELECT} ORDER BY w.id`);
   const listed = db.prepare<[], ListedRow>(`SELECT ${LISTED} FROM workflows w ORDER BY w.id`);
   const one = db.prepare<[number], Row>(`${SELECT} AND w.id = ?`);
+  const version = db.prepare<[number], Row>(`${VERSIONS} WHERE d.id = ?`);
   const counts = db.prepare<[], WorkflowCounts>(
     `SELECT count(*) FILTER (WHERE status = 'active') AS active,
        count(*) FILTER (WHERE status = 'archived') AS archived FROM workflows`,
@@ -94,6 +96,11 @@ export function workflowStore(db: Db) {
       return listed.all().map(listedOf);
     },
     get,
+    /** A workflow as it was in one of its versions; its name and status are today's. */
+    version(id: DefinitionId): StoredWorkflow | undefined {
+      const row = version.get(id);
+      return row && workflowOf(row);
+    },
     counts(): WorkflowCounts {
       return counts.get()!;
     },

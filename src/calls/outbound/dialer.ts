@@ -2,7 +2,7 @@
 // Who may be called, and as whom, was decided before.
 import type { Clock } from "../../domain/clock.ts";
 import { GatewayError } from "../../domain/errors.ts";
-import type { AccountSid, CallSid, ConfigurationId, RunId } from "../../domain/ids.ts";
+import type { AccountSid, CallSid, ConfigurationId, DefinitionId, RunId } from "../../domain/ids.ts";
 import type { Answerer, Configuration, Directory } from "../../numbers/directory.ts";
 import { TwilioFailure } from "../../twilio/failure.ts";
 import type { TwilioAccess, TwilioRest } from "../../twilio/rest.ts";
@@ -113,14 +113,17 @@ export class Dialer {
     });
   }
 
-  /** Goes on with what was not over when the gateway went away. `open`: what the store has; all of it in memory. */
-  start(open: readonly CallRecord[]): void {
+  /**
+   * Goes on with what was not over when the gateway went away. `open`: what the store has; all of it in memory.
+   * `answerers`: of the versions that those calls began with.
+   */
+  start(open: readonly CallRecord[], answerers: ReadonlyMap<DefinitionId, Answerer>): void {
     for (const { run } of open) {
       const record = this.#parts.records.get(run);
       if (record === undefined || record.outcome !== undefined) continue;
       const life = afterRestart(record, this.#parts.clock.wallMs());
       if (life.kind === "keep") continue;
-      if (life.kind === "lost" || !this.#restored(record)) {
+      if (life.kind === "lost" || !this.#restored(record, answerers)) {
         const words = life.kind === "lost" ? life.words : "Its account or the agent it began with is gone.";
         closeRecord(this.#parts, run, { outcome: "lost", endedBy: "gateway", words });
         if (life.kind === "follow") this.#asker.end(record).catch(() => {}); // whoever answers it hears an apology
@@ -336,13 +339,13 @@ export class Dialer {
   }
 
   /** What a call needs to be gone on with after a restart; false when it is gone. */
-  #restored({ run, configurationId, workflowId, workflowVersion }: CallRecord): boolean {
-    const { directory } = this.#parts;
-    if (configurationId === undefined || workflowId === undefined) return false;
-    const answerer = directory.answererOf(workflowId);
-    if (directory.configuration(configurationId) === undefined || "refusal" in answerer) return false;
-    // A call keeps the version it began with, and only the newest is in memory.
-    if (answerer.workflowVersion !== workflowVersion) return false;
+  #restored(
+    { run, configurationId, definitionId }: CallRecord,
+    answerers: ReadonlyMap<DefinitionId, Answerer>,
+  ): boolean {
+    const answerer = definitionId === undefined ? undefined : answerers.get(definitionId);
+    if (configurationId === undefined || answerer === undefined) return false;
+    if (this.#parts.directory.configuration(configurationId) === undefined) return false;
     this.#dialling.set(run, { configurationId, answerer, leave: () => {}, settle: () => {} });
     return true;
   }

@@ -38,10 +38,18 @@ const initiateSchema = z
       .describe("The caller ID; else the account's default, else any active number."),
   })
   .meta({ id: "CallToInitiate" });
+/** It is kept in memory with its call's record, of which there are thousands. */
+const CONTEXT_CHARS_MAX = 16_384;
+const contextSchema = z
+  .record(z.string(), z.unknown())
+  .refine((context) => JSON.stringify(context).length <= CONTEXT_CHARS_MAX, {
+    message: `it may have ${CONTEXT_CHARS_MAX} characters as JSON at most`,
+  })
+  .describe(`What the agent is to know: up to ${CONTEXT_CHARS_MAX} characters as JSON.`);
 const triggerSchema = z
   .strictObject({
     phone_number: z.string().min(1).max(ADDRESS_MAX),
-    initial_context: z.record(z.string(), z.unknown()).nullish().describe("What the agent is to know."),
+    initial_context: contextSchema.nullish(),
     telephony_configuration_id: id.nullish(),
     from_phone_number_id: id.nullish(),
   })

@@ -48,12 +48,14 @@ async function dialledAndHeld(story: OutboundStory) {
 }
 
 describe("a restart", () => {
-  it("goes on with a call that rings: it is talked on in the new gateway", async () => {
+  it("goes on with a call that rings: it is talked on in the new gateway, by the version it began with", async () => {
     const first = await startOutbound({ env });
     const number = somebody(first, { does: "nobody" });
     const { body } = await first.place(number);
     const run = body.workflow_run_id;
     await until("ringing", () => first.record(run).state === "ringing");
+    const definition = { agent: { type: "echo", rate_hz: 8_000 } };
+    await first.client.put(`/api/v1/workflow/${first.workflowId(1)}`, { workflow_definition: definition });
     const second = await restarted(first);
     const [call] = callsTo(second, number);
     second.exchange.people.set(number, { does: "answers", says: "", quietMs: 300 });
@@ -61,7 +63,10 @@ describe("a restart", () => {
     await until("talk", () => second.record(run).startedAtMs !== undefined);
     void call!.leg.hangUp();
     const ended = await second.over(run);
-    assert.deepEqual([ended.outcome, ended.callSid], ["caller_hung_up", body.call_sid]);
+    assert.deepEqual(
+      [ended.outcome, ended.callSid, ended.workflowVersion],
+      ["caller_hung_up", body.call_sid, 1],
+    );
   });
 
   it("hears of a call that ended meanwhile by asking", async () => {
