@@ -175,7 +175,7 @@ export class ApiKeys {
 /** The key a request shows, or empty. `X-API-Key` goes before a bearer token. */
 function shownBy({ headers }: HttpRequest, access: Access): string {
   const bearer = /^bearer +(.+)$/i.exec(headers.get("authorization") ?? "");
-  const shown = headers.get("x-api-key") ?? bearer?.[1];
+  const shown = headers.get("x-api-key") || bearer?.[1]; // an empty one was not shown
   // The header in which scrapers that are set up for the contract's health routes send their secret.
   const secret = access === "metrics" ? headers.get("x-dograh-devops-secret") : undefined;
   return shown ?? secret ?? "";

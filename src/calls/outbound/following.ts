@@ -3,9 +3,9 @@
 import type { Clock, Stop } from "../../domain/clock.ts";
 import type { RunId } from "../../domain/ids.ts";
 import type { TwilioCall } from "../../twilio/rest.ts";
+import { reportOf, type StatusReport } from "../log/callStatus.ts";
 import type { CallRecord, CallRecords } from "../log/records.ts";
 import { isOverAtTwilio } from "../log/timeline.ts";
-import { reportOf, type StatusReport } from "../webhooks/callStatus.ts";
 import { RING_S } from "./outbound.ts";
 
 /** Calls are looked through this often while there are any. */

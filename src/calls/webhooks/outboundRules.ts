@@ -1,10 +1,11 @@
 // What Twilio is told when a call that we placed was answered, and what it tells us about who answered. Only the run's
 // own call is ever talked on: a second one for the same run is hung up.
+
+import { answeredByIn, isFurther } from "../log/callStatus.ts";
 import { closeRecord } from "../log/ending.ts";
 import type { CallRecord } from "../log/records.ts";
 import { wasHangUpAsked } from "../log/timeline.ts";
 import type { Dialer } from "../outbound/dialer.ts";
-import { answeredByIn, isFurther } from "./callStatus.ts";
 import { answerAfter, refuseAnswered, sayGoodbye } from "./farewell.ts";
 import { connectTwiml, type InboundParts } from "./inboundRules.ts";
 import { type Asked, isAnothersCall, type Rule } from "./twilioDoor.ts";

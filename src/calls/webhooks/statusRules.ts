@@ -3,11 +3,11 @@
 import type { CallSid, RunId } from "../../domain/ids.ts";
 import { param } from "../../twilio/forms.ts";
 import { isTerminal, readStreamStatus } from "../../twilio/voiceWebhook.ts";
+import { readCallStatus, type StatusReport } from "../log/callStatus.ts";
 import type { CallRecord } from "../log/records.ts";
-import { readCallStatus, type StatusReport } from "./callStatus.ts";
+import { hearStatus } from "../log/status.ts";
 import { answerAfter, sayGoodbye } from "./farewell.ts";
 import { type OutboundRuleParts, placedRecord } from "./outboundRules.ts";
-import { hearStatus } from "./status.ts";
 import { type Asked, isAnothersCall, type Rule } from "./twilioDoor.ts";
 
 /** The status callback that a call we placed was given. */

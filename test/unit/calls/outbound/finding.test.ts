@@ -1,6 +1,7 @@
 // Finding out about calls that Twilio is silent about: whether one was placed at all, and how one goes on.
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
+import type { StatusReport } from "../../../../src/calls/log/callStatus.ts";
 import {
   type CallProgress,
   type CallRecord,
@@ -9,7 +10,6 @@ import {
 } from "../../../../src/calls/log/records.ts";
 import { Follower } from "../../../../src/calls/outbound/following.ts";
 import { Settler } from "../../../../src/calls/outbound/settling.ts";
-import type { StatusReport } from "../../../../src/calls/webhooks/callStatus.ts";
 import { AccountSid, CallSid, RunId } from "../../../../src/domain/ids.ts";
 import type { TwilioCall } from "../../../../src/twilio/rest.ts";
 import { ManualClock } from "../../../support/manualClock.ts";

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { readCallStatus, reportOf } from "../../../../src/calls/log/callStatus.ts";
 import { type CallRecord, type CallRecords, newRecord } from "../../../../src/calls/log/records.ts";
+import { hearStatus } from "../../../../src/calls/log/status.ts";
 import { inOrder, isOverAtTwilio, TRIAL } from "../../../../src/calls/log/timeline.ts";
-import { readCallStatus, reportOf } from "../../../../src/calls/webhooks/callStatus.ts";
-import { hearStatus } from "../../../../src/calls/webhooks/status.ts";
 import type { Outcome } from "../../../../src/domain/endings.ts";
 import { AccountSid, CallSid, RunId } from "../../../../src/domain/ids.ts";
 import { parseForm } from "../../../../src/twilio/forms.ts";

@@ -12,8 +12,8 @@ import {
   type CallProgress,
   type CallRecord,
   type CallState,
-} from "../log/records.ts";
-import { wasHangUpAsked, wasTrial } from "../log/timeline.ts";
+} from "./records.ts";
+import { wasHangUpAsked, wasTrial } from "./timeline.ts";
 
 /** Twilio's moments are whole seconds, cut off (RFC 2822). */
 const TWILIO_MOMENT_MS = 1_000;

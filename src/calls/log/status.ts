@@ -2,8 +2,8 @@
 import type { RunId } from "../../domain/ids.ts";
 import { isTerminal } from "../../twilio/voiceWebhook.ts";
 import type { LiveCall } from "../live/liveCall.ts";
-import { closeRecord, type RecordCloserParts } from "../log/ending.ts";
 import { endingAfter, eventOf, progressAfter, type StatusReport } from "./callStatus.ts";
+import { closeRecord, type RecordCloserParts } from "./ending.ts";
 
 export interface StatusParts extends RecordCloserParts {
   readonly calls: { find(run: RunId): LiveCall | undefined };
