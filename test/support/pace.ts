@@ -12,8 +12,11 @@ import { inboundParams } from "../../src/twin/params.ts";
 import { sign } from "../../src/twin/signature.ts";
 import { ACCOUNT_SID, API_KEY, AUTH_TOKEN, configuration } from "./gateway.ts";
 import { command, folder, type Owner, startGatewayProcess } from "./process.ts";
+import { until } from "./until.ts";
 
 export const NUMBERS = 10_000;
+/** Their account can't be asked, which is noted at each of them. */
+const START_MS = 60_000;
 const WEBHOOK = "/api/v1/telephony/inbound/run";
 const numberAt = (index: number) => `+1202${String(5_550_000 + index)}`;
 
@@ -35,6 +38,14 @@ export async function startPaced(owner: Owner): Promise<PacedGateway> {
     LINECARD_API_KEY: API_KEY,
     LOG_LEVEL: "error",
   });
+  await until(
+    "every number to be looked at",
+    async () => {
+      const metrics = await (await fetch(`${origin}/metrics`)).text();
+      return metrics.includes('linecard_numbers{sync="none"} 0');
+    },
+    START_MS,
+  );
   return { origin, databasePath, number: numberAt(NUMBERS / 2) };
 }
 
@@ -132,6 +143,8 @@ export interface LoadFigures {
   readonly failed: number;
   readonly lost: number;
   readonly sent: number;
+  /** Over 40 ms. */
+  readonly late: number;
   readonly roundTripMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly ownLatenessMs: { readonly p99: number };
 }
@@ -142,15 +155,25 @@ export async function timeBesideCalls(
   gateway: PacedGateway,
   { calls, forS, count, perSecond }: { calls: number; forS: number; count: number; perSecond: number },
 ): Promise<{ times: Times; load: LoadFigures }> {
+  const load = timeCalls(owner, gateway, { calls, forS });
+  await live(gateway, calls);
+  const times = await timeConfiguration(gateway, count, perSecond);
+  return { times, load: await load };
+}
+
+/** What becomes of the frames of so many calls that are up together. */
+export async function timeCalls(
+  owner: Owner,
+  gateway: PacedGateway,
+  { calls, forS }: { calls: number; forS: number },
+): Promise<LoadFigures> {
   const account = ["--to", gateway.number, "--account-sid", ACCOUNT_SID, "--auth-token", AUTH_TOKEN];
   const options = ["--calls", String(calls), "--for", String(forS), "--rate", "50", "--json"];
   const load = command(owner, "load", [...options, ...account, "--gateway", gateway.origin]);
-  await live(gateway, calls);
-  const times = await timeConfiguration(gateway, count, perSecond);
   const { status, stdout, stderr } = await load;
   const figures = JSON.parse(stdout.trimEnd().split("\n").at(-1) || "null") as LoadFigures | null;
   if (figures === null) throw new Error(`the load ended with ${status}: ${stderr}`);
-  return { times, load: figures };
+  return figures;
 }
 
 /** Resolves once so many calls are up. */
@@ -214,4 +237,8 @@ function ask(
 
 export function timesInWords({ count, p50Ms, p99Ms, maxMs }: Times): string {
   return `${count} asked: p50 ${p50Ms.toFixed(2)}, p99 ${p99Ms.toFixed(2)}, max ${maxMs.toFixed(1)} ms`;
+}
+
+export function loadInWords({ sent, lost, late, roundTripMs, ownLatenessMs }: LoadFigures): string {
+  return `${lost} of ${sent} frames lost, ${late} late, round trip p50 ${roundTripMs.p50}, p99 ${roundTripMs.p99} ms, generator late by p99 ${ownLatenessMs.p99} ms`;
 }
