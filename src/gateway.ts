@@ -213,6 +213,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     rest.close();
     closing ??= pool
       .close()
+      .catch((error) => log.error({ err: error }, "the media workers did not end as they should"))
       .then(() => records.committed().catch(() => {})) // told when it failed
       .then(() => {
         records.close();
