@@ -8,16 +8,19 @@ const NAMES = [
   "framesHeard", // caller's frames that reached the pipeline in time
   "framesConcealed", // silence put where the caller's audio was missing
   "framesLate", // caller's frames dropped because their time had passed
+  "framesDroppedAgent", // caller's frames dropped: the agent was not ready or reads too slowly
   "resyncs", // jumps of the caller's clock that were followed
   "messagesMalformed", // stream messages that could not be read
   "framesSent", // agent's frames sent
   "framesDroppedQueue", // agent's frames dropped: its queue was full
   "framesDroppedClear", // agent's frames dropped: the caller interrupted
   "framesDroppedLane", // agent's frames dropped: the front thread was behind
+  "framesStale", // agent's frames dropped: of an interrupted utterance
   "underruns", // times the agent's audio ran dry between two frames
   "marksEchoed",
   "callErrors", // exceptions in one call's own code
   "strayErrors", // exceptions that could not be traced to a call
+  "newsDropped", // news of a call that had told more than it may
   "latenessSumMs",
 ] as const;
 export type CountName = (typeof NAMES)[number];
