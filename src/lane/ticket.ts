@@ -1,5 +1,6 @@
 // What crosses between the front thread and a worker once per call, as ordinary messages.
 import type { MessagePort } from "node:worker_threads";
+import type { AgentSettings } from "../domain/agentSettings.ts";
 import type { EndReason, StreamViolation } from "../domain/endings.ts";
 import type { AccountSid, CallSid, RunId, StreamSid } from "../domain/ids.ts";
 import type { Remains } from "./remains.ts";
@@ -16,8 +17,8 @@ export interface CallTicket {
   readonly direction: "inbound" | "outbound";
   readonly from: string;
   readonly to: string;
-  /** The agent's settings as the workflow's version holds them, checked: `{type, …}`. */
-  readonly agent: { readonly type: string; readonly max_duration_ms: number };
+  /** With its secrets in clear: they are in memory and nowhere else. */
+  readonly agent: AgentSettings;
   /** Set when the stream had already started, on a worker that then died. */
   readonly resumed:
     | { readonly streamSid: StreamSid; readonly talkedMs: number; readonly remains: Remains | undefined }

@@ -1,10 +1,11 @@
 // Who may ring here, who answers, and as whom we may call: all configurations, numbers and workflows in memory, so
 // that a webhook is answered without a query. What the store has committed is put in here at once; a look-up sees
 // one state, since nothing in here waits.
+import type { AgentSettings } from "../domain/agentSettings.ts";
 import type { Refusal } from "../domain/endings.ts";
 import type { AccountSid, ConfigurationId, DefinitionId, NumberId, WorkflowId } from "../domain/ids.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
-import { type AgentSettings, readDefinition, type Workflow } from "../workflows/workflow.ts";
+import { readDefinition, type Workflow } from "../workflows/workflow.ts";
 
 /** A Twilio account. */
 export interface Configuration {

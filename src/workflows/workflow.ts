@@ -1,4 +1,5 @@
 // A workflow says which agent answers. This file reads its definition; who stores it is not its business.
+import type { AgentSettings } from "../domain/agentSettings.ts";
 import type { DefinitionId, WorkflowId } from "../domain/ids.ts";
 import type { FieldProblem } from "../media/agents/port.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
@@ -16,12 +17,6 @@ export interface Workflow {
   readonly definitionId: DefinitionId;
   /** `{"agent": {"type": …, …settings}}`, as it was saved. */
   readonly definition: unknown;
-}
-
-/** An agent's settings as its type has read them, defaults filled in. */
-export interface AgentSettings {
-  readonly type: string;
-  readonly max_duration_ms: number;
 }
 
 /** Reads a workflow's definition; problems name their field, as in `["agent", "rate_hz"]`. */

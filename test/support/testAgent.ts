@@ -2,10 +2,10 @@
 // like any other.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Agent, AgentType, CallFacts, Line } from "../../src/media/agents/port.ts";
-import { agentSettings } from "../../src/media/agents/settings.ts";
+import { agentSettings, NO_SILENCE_LIMITS } from "../../src/media/agents/settings.ts";
 
 const RATE_HZ = 8_000;
-const { schema, parse } = agentSettings("test", {});
+const { schema, parse } = agentSettings("test", NO_SILENCE_LIMITS);
 
 /** Half a second of a tone, about −12 dBFS. */
 function tone(hz: number, ms = 500): Int16Array {

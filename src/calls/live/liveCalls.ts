@@ -1,12 +1,12 @@
 // All calls that are not over: who is admitted, which stream belongs to which call, and the drain. It decides
 // upgrades without waiting for anything.
+import type { AgentSettings } from "../../domain/agentSettings.ts";
 import type { Clock, Stop } from "../../domain/clock.ts";
 import type { Refusal } from "../../domain/endings.ts";
 import type { AccountSid, CallSid, RunId } from "../../domain/ids.ts";
 import type { Directory } from "../../numbers/directory.ts";
 import type { CallOrder, Placement, PlacementListener } from "../../pool/placement.ts";
 import { isUpgradeSigned } from "../../twilio/signature.ts";
-import type { AgentSettings } from "../../workflows/workflow.ts";
 import type { CallRecords } from "../log/records.ts";
 import type { CallObserver } from "../observer.ts";
 import { type CallEnvironment, LiveCall, type LiveFacts } from "./liveCall.ts";

@@ -1,5 +1,6 @@
 // The rules of placing a call: from which account and number, to whom, for how long, and what is said about it. Pure;
 // asking Twilio is submission.ts's business.
+import type { AgentSettings } from "../../domain/agentSettings.ts";
 import type { Refusal } from "../../domain/endings.ts";
 import { GatewayError } from "../../domain/errors.ts";
 import type { ConfigurationId, NumberId } from "../../domain/ids.ts";
@@ -7,7 +8,6 @@ import { readDestination } from "../../numbers/dialing.ts";
 import type { Configuration, Directory, PhoneNumber } from "../../numbers/directory.ts";
 import { TRIAL_KEY_PRESS, TRIAL_NOTICE } from "../../twilio/errors.ts";
 import type { CallOrder } from "../../twilio/rest.ts";
-import type { AgentSettings } from "../../workflows/workflow.ts";
 
 /** How long it rings. Twilio adds five seconds of its own. */
 export const RING_S = 60;

@@ -1,11 +1,11 @@
 // The one request that Twilio gets for a call, and what its answer means. On disk before it leaves.
+import type { AgentSettings } from "../../domain/agentSettings.ts";
 import type { Clock } from "../../domain/clock.ts";
 import { GatewayError } from "../../domain/errors.ts";
 import type { CallSid, ConfigurationId, RunId } from "../../domain/ids.ts";
 import type { Configuration, Directory } from "../../numbers/directory.ts";
 import { TwilioFailure } from "../../twilio/failure.ts";
 import type { TwilioAccess, TwilioRest } from "../../twilio/rest.ts";
-import type { AgentSettings } from "../../workflows/workflow.ts";
 import type { CallRecords } from "../log/records.ts";
 import type { DialObserver } from "./dialObserver.ts";
 import { orderFor, type RunUrls } from "./outbound.ts";

@@ -1,9 +1,9 @@
 // An agent type that throws at the moment its settings name.
 import { z } from "zod";
 import type { Agent, AgentType } from "../../../../src/media/agents/port.ts";
-import { agentSettings } from "../../../../src/media/agents/settings.ts";
+import { agentSettings, NO_SILENCE_LIMITS } from "../../../../src/media/agents/settings.ts";
 
-const { schema, parse } = agentSettings("throwing", { at: z.string() });
+const { schema, parse } = agentSettings("throwing", { ...NO_SILENCE_LIMITS, at: z.string() });
 type Settings = z.output<typeof schema>;
 
 class ThrowingAgent implements Agent {
