@@ -22,7 +22,9 @@ import { createFront, type Front } from "./front/server.ts";
 import type { HttpRequest, Route } from "./http/http.ts";
 import { type Operation, routesOf } from "./http/operation.ts";
 import { createRouter } from "./http/router.ts";
+import type { Prompts } from "./lane/news.ts";
 import { loadAgentReaders } from "./media/agents/readers.ts";
+import { readPrompts } from "./media/recordings/recordings.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { accessBy } from "./numbers/access.ts";
 import type { Directory } from "./numbers/directory.ts";
@@ -55,6 +57,8 @@ export interface GatewayParts {
   readonly demoAccountFile?: string | undefined;
   /** URLs of modules with agent types beside the built-in ones. */
   readonly agentModules?: readonly string[];
+  /** What the gateway itself says to callers; by default the repository's recordings. */
+  readonly prompts?: Prompts;
   /** How long a stream may be silent, and a ping unanswered. */
   readonly silence?: { readonly mediaGapMs: number; readonly pongMs: number };
   /** Calls placed a second at each Twilio account; 1 is what Twilio gives an account. */
@@ -89,6 +93,7 @@ export interface Gateway {
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { clock, log, store } = parts;
   const agentModules = parts.agentModules ?? [];
+  const prompts = parts.prompts ?? readPrompts();
   const agentTypes = await loadAgentReaders(agentModules);
   const directory = await loadDirectory(store, agentTypes, parts.settings.publicBase.isLoopback);
   const keys = await ApiKeys.load(store, clock, parts.settings.apiKey, {
@@ -102,7 +107,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   });
   const { callsMax, mediaWorkers } = parts.settings;
   const [pool, rest] = await Promise.all([
-    MediaPool.start({ workers: mediaWorkers, callsMax, clock, agentModules, observer }),
+    MediaPool.start({ workers: mediaWorkers, callsMax, clock, agentModules, prompts, observer }),
     loadTwilioRest({ clock, random: Math.random, timeoutMs: parts.twilioTimeoutMs }),
   ]);
 

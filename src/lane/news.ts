@@ -29,6 +29,8 @@ export type AgentMessageRefusal = (typeof AGENT_MESSAGE_REFUSALS)[number];
 /** What the gateway itself says to the caller. */
 export const PROMPTS = ["comfort", "apology", "announcement"] as const;
 export type Prompt = (typeof PROMPTS)[number];
+/** Each as mu-law in whole frames, over memory that the threads share. */
+export type Prompts = Readonly<Record<Prompt, Uint8Array>>;
 
 /** Levels are dB below full scale (negative), rounded to whole numbers. */
 export type News =

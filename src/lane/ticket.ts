@@ -3,6 +3,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { AgentSettings } from "../domain/agentSettings.ts";
 import type { EndReason, StreamViolation } from "../domain/endings.ts";
 import type { AccountSid, CallSid, RunId, StreamSid } from "../domain/ids.ts";
+import type { Prompts } from "./news.ts";
 import type { Remains } from "./remains.ts";
 
 /** One call's task: everything a worker needs to run it. Cloned into the worker. */
@@ -58,4 +59,5 @@ export interface WorkerBirth {
   readonly remains: SharedArrayBuffer;
   /** URLs of modules whose default export is one more agent type, beside the built-in ones. */
   readonly agentModules: readonly string[];
+  readonly prompts: Prompts;
 }

@@ -9,8 +9,8 @@ import { CallHost, loadEquipment } from "./pipeline/host.ts";
 
 assert(parentPort !== null, "this module runs in a worker thread");
 const front = parentPort;
-const { remains, agentModules } = workerData as WorkerBirth;
-const equipment = await loadEquipment(agentModules); // without it there is no hello, and no call comes here
+const { remains, agentModules, prompts } = workerData as WorkerBirth;
+const equipment = await loadEquipment(agentModules, prompts); // without it there is no hello, and no call comes here
 
 const { port1: ours, port2: theirs } = new MessageChannel();
 const shared = {

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import type { Clock, Stop } from "../domain/clock.ts";
 import { WorkerCounts } from "../lane/counts.ts";
+import type { Prompts } from "../lane/news.ts";
 import { CallRemains } from "../lane/remains.ts";
 import type { CallTicket, TaskReport, WorkerBirth, WorkerHello, WorkerStray } from "../lane/ticket.ts";
 import { HEARTBEAT_MS, LOOK_LATE_MS, MediaWorker } from "./mediaWorker.ts";
@@ -34,6 +35,8 @@ export interface MediaPoolOptions {
   readonly clock: Clock;
   /** URLs of modules with agent types beside the built-in ones. */
   readonly agentModules: readonly string[];
+  /** What the gateway itself says. */
+  readonly prompts: Prompts;
   readonly observer: MediaPoolObserver;
 }
 
@@ -153,7 +156,8 @@ export class MediaPool {
   // Workers: born, chosen, watched, dead.
 
   #build(): Piscina {
-    const birth: WorkerBirth = { remains: this.#remains.memory, agentModules: this.#options.agentModules };
+    const { agentModules, prompts } = this.#options;
+    const birth: WorkerBirth = { remains: this.#remains.memory, agentModules, prompts };
     const pool: Piscina = new Piscina({
       filename: WORKER_FILE,
       minThreads: this.#options.workers,

@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lane: ["domain"],
   "media/protocol": ["domain"],
   "media/audio": ["domain"],
+  "media/recordings": ["domain", "lane", "media/audio"],
   "media/agents": ["domain", "media/agents/*"],
   "media/agents/*": ["domain", "media/agents"],
   "media/pipeline": ["domain", "lane", "media/protocol", "media/audio", "media/agents"],

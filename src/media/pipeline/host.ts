@@ -7,6 +7,7 @@ import type { EndReason } from "../../domain/endings.ts";
 import { assertNever } from "../../domain/errors.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import { LaneEnd, RecordKind } from "../../lane/lane.ts";
+import type { Prompts } from "../../lane/news.ts";
 import type { CallRemains } from "../../lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../lane/ticket.ts";
 import { type AgentMakers, loadAgentMakers } from "../agents/makers.ts";
@@ -20,16 +21,17 @@ const NEVER_BEGAN = { reason: "call_error", heardMs: 0, digits: 0 } as const;
 const NOTHING = new Uint8Array(0);
 const utf8 = new TextDecoder();
 
-/** What calls need of the code that a worker has loaded. */
+/** What calls need of what a worker has loaded. */
 export interface Equipment {
   readonly agents: AgentMakers;
   readonly createResampler: MakeResampler;
+  readonly prompts: Prompts;
 }
 
 /** Loads it, once per worker. `agentModules` are URLs of modules with types of agent beside the built-in ones. */
-export async function loadEquipment(agentModules: readonly string[]): Promise<Equipment> {
+export async function loadEquipment(agentModules: readonly string[], prompts: Prompts): Promise<Equipment> {
   const [agents, createResampler] = await Promise.all([loadAgentMakers(agentModules), loadResamplers()]);
-  return { agents, createResampler };
+  return { agents, createResampler, prompts };
 }
 
 /** What a worker shares with the front thread. */

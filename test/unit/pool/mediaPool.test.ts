@@ -7,6 +7,7 @@ import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import type { WorkerCounts } from "../../../src/lane/counts.ts";
+import { readPrompts } from "../../../src/media/recordings/recordings.ts";
 import { MediaPool } from "../../../src/pool/mediaPool.ts";
 import type { Placement } from "../../../src/pool/placement.ts";
 import { MovableClock } from "../../support/movableClock.ts";
@@ -15,6 +16,8 @@ import { order, RecordingListener, STREAM_SID, wire } from "./orders.ts";
 
 const TEST_AGENT = new URL("../../support/testAgent.ts", import.meta.url).href;
 const NEWCOMER_MS = 10_000;
+
+const prompts = readPrompts();
 
 /** Threads as they are born, of every pool of this process. */
 const threads: Worker[] = [];
@@ -42,7 +45,7 @@ async function startPool(t: TestContext, { workers = 2, callsMax = 50, agentModu
     waited: (ms: number) => waits.push(ms),
     stray: (error: string) => strays.push(error),
   };
-  const pool = await MediaPool.start({ workers, callsMax, clock, agentModules, observer });
+  const pool = await MediaPool.start({ workers, callsMax, clock, agentModules, prompts, observer });
   t.after(() => pool.close());
   return {
     pool,

@@ -7,11 +7,12 @@ import { LaneEnd, RecordKind } from "../../../../src/lane/lane.ts";
 import { CallRemains } from "../../../../src/lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../../../src/lane/ticket.ts";
 import { CallHost, loadEquipment } from "../../../../src/media/pipeline/host.ts";
+import { readPrompts } from "../../../../src/media/recordings/recordings.ts";
 import { ManualClock } from "../../../support/manualClock.ts";
 import { until } from "../../../support/until.ts";
 import { mediaMessage, message, STREAM_SID, startMessage, ticket } from "./surroundings.ts";
 
-const equipment = await loadEquipment([new URL("./throwingAgent.ts", import.meta.url).href]);
+const equipment = await loadEquipment([new URL("./throwingAgent.ts", import.meta.url).href], readPrompts());
 /** Ticks after the last call. */
 const LINGER = 100;
 const ECHO = { type: "echo", rate_hz: 8_000, max_duration_ms: 0 };
