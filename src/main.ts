@@ -5,8 +5,16 @@ import pino from "pino";
 import { systemClock } from "./domain/clock.ts";
 import { GatewayError } from "./domain/errors.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
+import type { Prompts } from "./lane/news.ts";
+import { PromptFilesError, readPrompts } from "./media/recordings/recordings.ts";
 import { demoAccountPath, type FirstStart, firstStart } from "./numbers/firstStart.ts";
-import { DEFAULT_DATABASE_PATH, readSettings, type Settings } from "./settings.ts";
+import {
+  DEFAULT_DATABASE_PATH,
+  PROMPT_FILE_VARIABLES,
+  readSettings,
+  type Settings,
+  settingsInvalid,
+} from "./settings.ts";
 import { databaseKey } from "./store/key.ts";
 import { finishRotation } from "./store/rotation.ts";
 import { openStore } from "./store/store.ts";
@@ -25,6 +33,7 @@ try {
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env, availableParallelism());
+  const prompts = promptsOf(settings);
   const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
   finishRotation(settings.databasePath);
   const { key, file, isNew } = databaseKey(settings.databasePath, settings.encryptionKey);
@@ -35,6 +44,7 @@ async function main(): Promise<void> {
     store,
     clock: systemClock,
     log,
+    prompts,
     demoAccountFile: first.account === "demo" ? demoAccountPath(settings.databasePath) : undefined,
   });
   const firstKey = await gateway.keys.makeFirst();
@@ -42,6 +52,18 @@ async function main(): Promise<void> {
   liveOnAfterFaults(gateway, log);
   stopOnSignals(gateway, settings.drainTimeoutMs, log); // first: who has read the greeting may stop it
   process.stdout.write(greeting(gateway.settings, first, firstKey?.key));
+}
+
+function promptsOf({ promptFiles }: Settings): Prompts {
+  try {
+    return readPrompts(promptFiles);
+  } catch (cause) {
+    if (!(cause instanceof PromptFilesError)) throw cause;
+    const problems = cause.faults.map(
+      ({ prompt, message }) => `${PROMPT_FILE_VARIABLES[prompt]}: ${message}`,
+    );
+    throw settingsInvalid(problems, { cause });
+  }
 }
 
 function greeting(settings: Settings, first: FirstStart, firstKey: string | undefined): string {

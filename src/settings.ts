@@ -36,6 +36,13 @@ export interface TwilioAccount {
   readonly phoneNumber: string;
 }
 
+/** The variables that `promptFiles` is read from. */
+export const PROMPT_FILE_VARIABLES = {
+  comfort: "COMFORT_FILE",
+  apology: "APOLOGY_FILE",
+  announcement: "ANNOUNCEMENT_FILE",
+} as const;
+
 /** Deeply frozen. Modules are handed the part they use, never the environment. */
 export interface Settings {
   readonly host: string;
@@ -58,6 +65,8 @@ export interface Settings {
   /** 256 bits. A key object, so that no log or error can print it. */
   readonly encryptionKey: KeyObject | undefined;
   readonly metricsToken: string | undefined;
+  /** Recordings of what the gateway itself says, by path; undefined: our own. What is in them is not looked at here. */
+  readonly promptFiles: Readonly<Record<keyof typeof PROMPT_FILE_VARIABLES, string | undefined>>;
   /** Hosts agents may have although they are not public, spelled as `URL.hostname` spells them. */
   readonly agentPrivateHosts: readonly string[];
   /** `+` and the first digits of numbers that may be called. Empty: any. */
@@ -88,11 +97,15 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
     twilioAccount: readTwilioAccount(variables),
     twilioApiBaseUrl: readApiBaseUrl(variables),
     voiceFallbackUrl: readFallbackUrl(variables),
-    databasePath:
-      variables.matching("DATABASE_PATH", /[^/\\]$/, "must be a file, not a folder") ?? DEFAULT_DATABASE_PATH,
+    databasePath: variables.filePath("DATABASE_PATH") ?? DEFAULT_DATABASE_PATH,
     apiKey: variables.secret("LINECARD_API_KEY", /^.{32,}$/su, "must be at least 32 characters long"),
     encryptionKey: readEncryptionKey(variables),
     metricsToken: variables.secret("METRICS_TOKEN"),
+    promptFiles: {
+      comfort: variables.filePath(PROMPT_FILE_VARIABLES.comfort),
+      apology: variables.filePath(PROMPT_FILE_VARIABLES.apology),
+      announcement: variables.filePath(PROMPT_FILE_VARIABLES.announcement),
+    },
     agentPrivateHosts: variables.list(
       "AGENT_PRIVATE_HOSTS",
       hostname,
@@ -130,6 +143,13 @@ export function listeningOn(settings: Settings, port: number): Settings {
     publicBase: known(settings.publicBase),
     streamBase: known(settings.streamBase),
   });
+}
+
+/** Each problem begins with the variable's name. */
+export function settingsInvalid(problems: readonly string[], options?: ErrorOptions): GatewayError {
+  const { length } = problems;
+  const title = length === 1 ? "1 setting is wrong:" : `${length} settings are wrong:`;
+  return new GatewayError("SETTINGS_INVALID", [title, ...problems].join("\n  "), options);
 }
 
 function loopbackBase(port: number): Base {
@@ -322,6 +342,10 @@ class Variables {
     return text === undefined || shape.test(text) ? text : this.problem(name, wrong);
   }
 
+  filePath(name: string): string | undefined {
+    return this.matching(name, /[^/\\]$/, "must be a file, not a folder");
+  }
+
   /** From the variable or from the file that `<name>_FILE` names. */
   secret(name: string, shape = /^/, wrong = ""): string | undefined {
     const direct = this.text(name);
@@ -383,10 +407,7 @@ class Variables {
   }
 
   finish(): void {
-    const count = this.#problems.length;
-    if (count === 0) return;
-    const title = count === 1 ? "1 setting is wrong:" : `${count} settings are wrong:`;
-    throw new GatewayError("SETTINGS_INVALID", [title, ...this.#problems].join("\n  "));
+    if (this.#problems.length > 0) throw settingsInvalid(this.#problems);
   }
 }
 

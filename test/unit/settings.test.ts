@@ -61,6 +61,7 @@ describe("settings of an empty environment", () => {
       apiKey: undefined,
       encryptionKey: undefined,
       metricsToken: undefined,
+      promptFiles: { comfort: undefined, apology: undefined, announcement: undefined },
       agentPrivateHosts: [],
       dialPrefixes: [],
       mediaWorkers: 3,
@@ -101,7 +102,11 @@ describe("settings of an empty environment", () => {
       },
     });
     readSettings(spy, 4);
-    const secretFiles = [...asked].filter((name) => name.endsWith("_FILE"));
+    // A secret's file stands beside the secret; the others' names are all they have.
+    const secretFiles = [...asked].filter(
+      (name) => name.endsWith("_FILE") && asked.has(name.slice(0, -"_FILE".length)),
+    );
+    assert.equal(secretFiles.length, 4);
     assert.deepEqual([...Object.keys(SHOWN), ...secretFiles].sort(), [...asked].sort());
     for (const name of secretFiles) assert.ok(EXAMPLE.includes(name), name);
   });
@@ -128,6 +133,9 @@ describe("settings", () => {
       LINECARD_API_KEY: "k".repeat(32),
       LINECARD_ENCRYPTION_KEY: Buffer.alloc(32, 7).toString("base64"),
       METRICS_TOKEN: "scrape",
+      COMFORT_FILE: "prompts/comfort.wav",
+      APOLOGY_FILE: " /etc/linecard/apology.wav ",
+      ANNOUNCEMENT_FILE: "announcement.wav",
       AGENT_PRIVATE_HOSTS: "Localhost, 127.0.0.1,::1,[::1],,agents",
       DIAL_PREFIXES: "+1, 44,+1",
       MEDIA_WORKERS: "1",
@@ -150,6 +158,11 @@ describe("settings", () => {
       databasePath: "/var/lib/linecard/calls.db",
       apiKey: "k".repeat(32),
       metricsToken: "scrape",
+      promptFiles: {
+        comfort: "prompts/comfort.wav",
+        apology: "/etc/linecard/apology.wav",
+        announcement: "announcement.wav",
+      },
       agentPrivateHosts: ["localhost", "127.0.0.1", "[::1]", "agents"],
       dialPrefixes: ["+1", "+44"],
       mediaWorkers: 1,
@@ -196,6 +209,7 @@ describe("settings", () => {
       TWILIO_API_BASE_URL: "http://twin:4010",
       VOICE_FALLBACK_URL: "/sorry.xml",
       DATABASE_PATH: "data/",
+      COMFORT_FILE: "/etc/linecard/",
       LINECARD_API_KEY: "k".repeat(31),
       LINECARD_ENCRYPTION_KEY: Buffer.alloc(31).toString("base64"),
       METRICS_TOKEN: "two\nlines",

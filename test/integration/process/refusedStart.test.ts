@@ -1,6 +1,7 @@
 // What the program can't start with, it says in sentences, and stops.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -54,5 +55,20 @@ describe("a start that cannot be", { concurrency: true }, () => {
       assert.ok(stderr.includes(name), `${name.trim()} is named: ${stderr}`);
     assert.doesNotMatch(stderr, /canary/);
     assert.doesNotMatch(stderr, STACK);
+  });
+
+  it("says which recordings can't be said to a caller, before it makes a database", async (t) => {
+    const where = folder(t);
+    const recording = join(where, "comfort.mp3");
+    writeFileSync(recording, "ID3");
+    const env = { DATABASE_PATH: join(where, "linecard.db"), COMFORT_FILE: recording, APOLOGY_FILE: where };
+    const { status, stdout, stderr } = await new Program(t, "main.ts", [], env).exited;
+    assert.equal(status, 1);
+    assert.equal(stdout, "");
+    const [title, comfort, apology] = stderr.split("\n  ");
+    assert.equal(title, "2 settings are wrong:");
+    assert.match(comfort!, /^COMFORT_FILE: the file \S+comfort\.mp3 is not a WAV file; .*: sox '/);
+    assert.match(apology!, /^APOLOGY_FILE: the file \S+ can't be read \(EISDIR\)\n$/);
+    assert.deepEqual(readdirSync(where), ["comfort.mp3"]);
   });
 });
