@@ -3,9 +3,8 @@
 import type { Logger } from "pino";
 import { MEDIA_GAP_MS, PONG_MS } from "./calls/live/liveCall.ts";
 import { LiveCalls } from "./calls/live/liveCalls.ts";
-import { STREAM_REFUSALS } from "./calls/live/stream.ts";
 import type { CallLog } from "./calls/log/callLog.ts";
-import { type CallObserver, WEBHOOK_ANSWERS } from "./calls/observer.ts";
+import type { CallObserver } from "./calls/observer.ts";
 import type { Dialer } from "./calls/outbound/dialer.ts";
 import { plantedAt } from "./calls/webhooks/twilioPaths.ts";
 import { twilioRoutes } from "./calls/webhooks/twilioRoutes.ts";
@@ -13,6 +12,7 @@ import { apiOperations } from "./composition/api.ts";
 import { type DemoTwin, startDemoTwin } from "./composition/demoTwin.ts";
 import { emptied, reached } from "./composition/draining.ts";
 import { loadAnswerers, loadCallLog, loadDirectory } from "./composition/loading.ts";
+import { newMetrics } from "./composition/newMetrics.ts";
 import { numbers } from "./composition/numbers.ts";
 import { observeCallLog, observeCalls, observeNumbers } from "./composition/observer.ts";
 import { outbound } from "./composition/outbound.ts";
@@ -25,7 +25,7 @@ import { createRouter } from "./http/router.ts";
 import type { Prompts } from "./lane/news.ts";
 import { loadAgentReaders } from "./media/agents/readers.ts";
 import { readPrompts } from "./media/recordings/recordings.ts";
-import { Metrics } from "./metrics/metrics.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import { accessBy } from "./numbers/access.ts";
 import type { Directory } from "./numbers/directory.ts";
 import { ApiKeys } from "./organization/apiKeys.ts";
@@ -100,7 +100,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     token: parts.settings.metricsToken,
     isOpen: parts.settings.isLoopbackOnly,
   });
-  const metrics = new Metrics(WEBHOOK_ANSWERS, STREAM_REFUSALS);
+  const metrics = newMetrics(clock);
   let farewellsUntilMs = 0;
   const observer = observeCalls(metrics, log, clock, () => {
     farewellsUntilMs = clock.nowMs() + FAREWELL_MS;
@@ -192,7 +192,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
         metrics.fault("socket");
         log.error({ err: error, where }, "a socket's handler failed in our own code");
       },
-      onConnectionRefused: () => metrics.connectionRefused(),
+      onConnectionRefused: () => metrics.connectionRefused("limit"),
     },
   });
   const sources = {
@@ -200,12 +200,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     pool: () => pool.state(),
     callsLive: () => calls.size,
     callsDialling: () => dialer.pending,
+    isDraining: () => calls.isDraining,
     recordsWaiting: () => records.backlog,
     callsMax,
     numbersBySync: () => telephony.counts(),
     sockets: () => ({ media: front.sockets(), connections: front.connections() }),
   };
-  const stopSampling = metrics.watch(sources, clock);
+  const stopSampling = metrics.watch(sources);
 
   let closing: Promise<void> | undefined;
   const close = () => {

@@ -1,6 +1,7 @@
 // What calls tell whoever counts and logs. Implemented by the composition root over metrics and the log.
 import type { Outcome, StreamViolation } from "../domain/endings.ts";
 import type { CallSid, RunId } from "../domain/ids.ts";
+import type { News } from "../lane/news.ts";
 import type { StreamRefusal } from "./live/stream.ts";
 
 /** Every answer a Twilio webhook can get. Labels `linecard_webhook_answers_total`. */
@@ -35,6 +36,8 @@ export interface CallObserver {
     error?: string,
   ): void;
   replaced(call: CallLabel): void;
+  /** What its worker tells of a call while it goes on. Texts in it are what was said: not for a log. */
+  told(call: CallLabel, news: News): void;
   streamRefused(reason: StreamRefusal): void;
   streamViolated(call: CallLabel, violation: StreamViolation): void;
   /** A frame that the socket did not take. */

@@ -2,13 +2,15 @@
 // whole number, and what strangers can cause at will is written seldom and counted always.
 import type { Logger } from "pino";
 import type { CallLogObserver } from "../calls/log/callLog.ts";
-import type { CallObserver } from "../calls/observer.ts";
+import type { CallLabel, CallObserver } from "../calls/observer.ts";
 import type { DialObserver } from "../calls/outbound/dialObserver.ts";
 import type { Clock } from "../domain/clock.ts";
 import { END_REASONS } from "../domain/endings.ts";
+import type { News } from "../lane/news.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { SyncObserver } from "../numbers/sync/sync.ts";
 import type { MediaPoolObserver } from "../pool/mediaPool.ts";
+import { CHECK_ACCOUNT } from "./newMetrics.ts";
 
 /** The same warning about what strangers do is written once in so long. */
 const SELDOM_MS = 10_000;
@@ -44,6 +46,10 @@ export function observeCalls(
       metrics.callReplaced();
       log.warn({ callSid, run }, "call moved to another worker");
     },
+    told(call, news) {
+      metrics.told(news);
+      logNews(log, seldom, call, news);
+    },
     streamRefused(reason) {
       metrics.streamRefused(reason);
       seldom(`stream ${reason}`, () => log.warn({ reason }, "media upgrade refused"));
@@ -64,6 +70,38 @@ export function observeCalls(
       log.error({ error }, "an error in a media worker that no call could be blamed for");
     },
   };
+}
+
+/** What of a call's news an operator acts on. An agent that fails every call says so once in a while. */
+function logNews(log: Logger, seldom: Seldom, { callSid, run }: CallLabel, news: News): void {
+  switch (news.kind) {
+    case "agent_connect_failed": {
+      const { failure, detail } = news;
+      const say = () => log.warn({ callSid, run, failure, detail }, "an agent could not be reached");
+      return seldom(`agent ${failure} ${detail}`, say);
+    }
+    case "agent_dropped": {
+      const { code, result, awayMs } = news;
+      const facts = { callSid, run, code, result, awayMs: Math.round(awayMs) };
+      const say = () => log.warn(facts, "an agent's connection broke off in mid-call");
+      return seldom(`agent dropped ${code} ${result}`, say);
+    }
+    case "agent_behind": {
+      const facts = { callSid, run, behindMs: Math.round(news.behindMs) };
+      const say = () => log.warn(facts, "an agent reads too slowly: the caller's oldest audio was dropped");
+      return seldom(`behind ${run}`, say);
+    }
+    case "playout_stalled": {
+      const facts = { callSid, run, behindMs: Math.round(news.behindMs) };
+      const say = () => log.warn(facts, "Twilio takes audio and confirms none of it");
+      return seldom(`stalled ${run}`, say);
+    }
+    case "recording": {
+      if (news.state !== "failed") return;
+      const facts = { callSid, run, lastedMs: Math.round(news.lastedMs) };
+      return log.warn(facts, "a recording failed; the call goes on");
+    }
+  }
 }
 
 /** The call log's word to the operator. */
@@ -90,7 +128,7 @@ export function observeNumbers(metrics: Metrics, log: Logger, clock: Clock): Syn
     },
     confirmed: (numbers) => metrics.numbersSynced("in_sync", numbers),
     checkFailed(configurationId, { kind, twilioCode }) {
-      metrics.restFailed("check_account", kind);
+      metrics.restFailed(CHECK_ACCOUNT, kind);
       log.warn({ configurationId, kind, twilioCode }, "an account's numbers could not be looked at");
     },
     fault(error) {

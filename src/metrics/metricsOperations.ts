@@ -12,7 +12,7 @@ export function metricsOperations(metrics: Metrics): readonly Operation[] {
       tag: "Health",
       summary: "Everything that is counted and measured, for Prometheus.",
       answer: registry.contentType,
-      run: async () => new Encoded(registry.contentType, await registry.metrics()),
+      run: async () => new Encoded(registry.contentType, await metrics.render()),
     }),
   ];
 }

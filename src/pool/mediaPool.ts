@@ -27,6 +27,8 @@ const BOOT_MS = 30_000;
 const WORKER_FLAGS = ["--no-experimental-require-module"];
 /** A worker that needs more than this is leaking; it dies and its calls move on. */
 const WORKER_HEAP_MB = 1_024;
+/** What Node says of a worker that did. */
+const OUT_OF_MEMORY = "ERR_WORKER_OUT_OF_MEMORY";
 
 export interface MediaPoolOptions {
   readonly workers: number;
@@ -40,9 +42,12 @@ export interface MediaPoolOptions {
   readonly observer: MediaPoolObserver;
 }
 
+/** Stood still and was killed, died by itself, or needed more memory than it may have. */
+export type WorkerDeath = "stuck" | "exit" | "memory";
+
 /** What the pool tells whoever counts and logs. */
 export interface MediaPoolObserver {
-  workerDied(threadId: number, calls: number, why: "stuck" | "exit"): void;
+  workerDied(threadId: number, calls: number, why: WorkerDeath): void;
   /** Time a call spent without a worker before one was chosen. */
   waited(ms: number): void;
   /** An error no call could be blamed for. */
@@ -193,6 +198,9 @@ export class MediaPool {
     if (thread === undefined) return hello.port.close(); // it died between its hello and now
     const worker = new MediaWorker(hello, thread, this.#options.clock);
     this.#workers.set(hello.threadId, worker);
+    thread.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === OUT_OF_MEMORY) this.#mourn(worker, "memory");
+    });
     thread.once("exit", () => this.#bury(worker));
     if (this.#workers.size === this.#options.workers) this.#allUp.resolve();
     if (pool === this.#successor && this.#workersOf(pool).length === this.#options.workers)
@@ -215,7 +223,7 @@ export class MediaPool {
   }
 
   /** Tells of a death once, however it is noticed first, and sees to it: a worker that loses a call is no use. */
-  #mourn(worker: MediaWorker, why: "stuck" | "exit"): void {
+  #mourn(worker: MediaWorker, why: WorkerDeath): void {
     if (worker.isDying || this.#isClosing) return;
     worker.isDying = true;
     this.#options.observer.workerDied(worker.threadId, worker.placements.size, why);

@@ -13,13 +13,15 @@ import { docsUrl, explainTwilioCode } from "./errors.ts";
  *   unreachable   no connection was made, so nothing was sent
  *   unknown       the connection broke or nothing usable came back after something was sent
  */
-export type FailureKind =
-  | "credentials"
-  | "suspended"
-  | "refused"
-  | "rate_limited"
-  | "unreachable"
-  | "unknown";
+export const FAILURE_KINDS = [
+  "credentials",
+  "suspended",
+  "refused",
+  "rate_limited",
+  "unreachable",
+  "unknown",
+] as const;
+export type FailureKind = (typeof FAILURE_KINDS)[number];
 
 /** What is known beside the kind. */
 export interface FailureFacts {

@@ -107,23 +107,29 @@ function readLabels(text: string, line: string): Record<string, string> {
   return labels;
 }
 
-/** Bounds go up to +Inf, counts never go down, and the last is the count. One without labels has exactly one row. */
+/** Each row of a histogram, one for its labels' every value, is whole. */
 function checkHistogram({ name, samples }: Family): void {
+  const rows = Map.groupBy(samples, ({ labels: { le, ...own } }) => JSON.stringify(own));
+  for (const [labels, row] of rows) checkRow(`${name}${labels}`, name, row);
+}
+
+/** Bounds go up to +Inf, counts never go down, and the last is the count. */
+function checkRow(title: string, name: string, samples: readonly Sample[]): void {
   const buckets = samples.filter((sample) => sample.name === `${name}_bucket`);
   const bounds = buckets.map(({ labels }) => Number(labels.le?.replace("Inf", "Infinity")));
   const counts = buckets.map(({ value }) => value);
   assert.deepEqual(
     bounds,
     [...new Set(bounds)].sort((a, b) => a - b),
-    `${name}'s bounds go up`,
+    `${title}: bounds go up`,
   );
-  assert.equal(bounds.at(-1), Number.POSITIVE_INFINITY, `${name} ends with +Inf`);
+  assert.equal(bounds.at(-1), Number.POSITIVE_INFINITY, `${title}: ends with +Inf`);
   assert.deepEqual(
     counts,
     [...counts].sort((a, b) => a - b),
-    `${name} is cumulative`,
+    `${title}: is cumulative`,
   );
   const of = (suffix: string) => samples.filter((sample) => sample.name === name + suffix);
-  assert.deepEqual([of("_sum").length, of("_count").length], [1, 1], `${name} has a sum and a count`);
-  assert.equal(counts.at(-1), of("_count")[0]!.value, `${name}'s +Inf is its count`);
+  assert.deepEqual([of("_sum").length, of("_count").length], [1, 1], `${title}: has a sum and a count`);
+  assert.equal(counts.at(-1), of("_count")[0]!.value, `${title}: +Inf is its count`);
 }

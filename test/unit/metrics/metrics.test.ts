@@ -28,9 +28,18 @@ class StillClock implements Clock {
   }
 }
 
+const LABELS = {
+  webhookAnswers: ["connect", "reject"],
+  streamRefusals: ["framing", "token_used"],
+  submissionResults: ["placed", "refused"],
+  restRequests: ["create_call", "check_account"],
+  restFailures: ["credentials", "unreachable"],
+  syncResults: ["in_sync", "drifted"],
+};
+
 function watched(changes: Partial<MetricSources> = {}) {
   const clock = new StillClock();
-  const metrics = new Metrics(["connect", "reject"], ["framing", "token_used"]);
+  const metrics = new Metrics(LABELS, clock);
   const sources: MetricSources = {
     workerCounts: () => new WorkerCounts(),
     pool: () => ({ workers: 2, callsWaiting: 0, laneDepthMs: 0, laneDrops: 0 }),
@@ -40,10 +49,11 @@ function watched(changes: Partial<MetricSources> = {}) {
     numbersBySync: () => ({ in_sync: 3, failed: 1 }),
     callsMax: 10,
     sockets: () => ({ media: 0, connections: 0 }),
+    isDraining: () => false,
     ...changes,
   };
-  const stop = metrics.watch(sources, clock);
-  return { metrics, clock, stop, scrape: async () => new Scrape(await metrics.registry.metrics()) };
+  const stop = metrics.watch(sources);
+  return { metrics, clock, stop, scrape: async () => new Scrape(await metrics.render()) };
 }
 
 describe("the metrics", () => {

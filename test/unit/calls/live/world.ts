@@ -172,6 +172,7 @@ export class World {
       webhookAnswered() {},
       ended: ({ run }, _direction, outcome) => ended.push({ run, outcome }),
       replaced() {},
+      told() {},
       streamRefused: (reason) => refused.push(reason),
       streamViolated: (_call, violation) => violations.push(violation),
       frameRefused() {},
