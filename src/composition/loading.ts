@@ -42,7 +42,7 @@ export async function loadAnswerers(
   for (const id of ids) {
     const version = await store.workflows.version(id);
     const answerer = version && directory.answererIn(version);
-    if (answerer !== undefined && "agent" in answerer) answerers.set(id, answerer);
+    if (answerer !== undefined && "brief" in answerer) answerers.set(id, answerer);
   }
   return answerers;
 }

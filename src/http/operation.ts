@@ -198,6 +198,14 @@ export const lineSchema = z
 const NAME_MAX = 255;
 /** What a person calls something. */
 export const nameSchema = lineSchema.min(1).max(NAME_MAX);
+/** Kept in memory with calls and workflows, of which there are thousands, and given to agents. */
+const CONTEXT_CHARS_MAX = 16_384;
+/** Facts that an agent is told. */
+export const contextSchema = z
+  .record(z.string(), z.unknown())
+  .refine((context) => JSON.stringify(context).length <= CONTEXT_CHARS_MAX, {
+    message: `it may have ${CONTEXT_CHARS_MAX} characters as JSON at most`,
+  });
 /** A moment, ISO 8601 with milliseconds and `Z`. */
 export const momentSchema = z.iso.datetime();
 export { moment } from "../domain/moment.ts";

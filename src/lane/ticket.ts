@@ -1,13 +1,13 @@
 // What crosses between the front thread and a worker once per call, as ordinary messages.
 import type { MessagePort } from "node:worker_threads";
-import type { AgentSettings } from "../domain/agentSettings.ts";
+import type { CallBrief } from "../domain/brief.ts";
 import type { EndReason, StreamViolation } from "../domain/endings.ts";
 import type { AccountSid, CallSid, RunId, StreamSid } from "../domain/ids.ts";
 import type { Prompts } from "./news.ts";
 import type { Remains } from "./remains.ts";
 
 /** One call's task: everything a worker needs to run it. Cloned into the worker. */
-export interface CallTicket {
+export interface CallTicket extends CallBrief {
   /** The call's place in shared memory and in the lane's records. */
   readonly slot: number;
   /** Counts placements over all calls of the slot: a record with another epoch is another call's, or stale. */
@@ -18,8 +18,6 @@ export interface CallTicket {
   readonly direction: "inbound" | "outbound";
   readonly from: string;
   readonly to: string;
-  /** With its secrets in clear: they are in memory and nowhere else. */
-  readonly agent: AgentSettings;
   /** Set when the stream had already started, on a worker that then died. */
   readonly resumed:
     | { readonly streamSid: StreamSid; readonly talkedMs: number; readonly remains: Remains | undefined }

@@ -1,7 +1,7 @@
 // Who may ring here, who answers, and as whom we may call: all configurations, numbers and workflows in memory, so
 // that a webhook is answered without a query. What the store has committed is put in here at once; a look-up sees
 // one state, since nothing in here waits.
-import type { AgentSettings } from "../domain/agentSettings.ts";
+import type { WorkflowBrief } from "../domain/brief.ts";
 import type { Refusal } from "../domain/endings.ts";
 import type { AccountSid, ConfigurationId, DefinitionId, NumberId, WorkflowId } from "../domain/ids.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
@@ -47,10 +47,8 @@ export interface DirectoryContents {
 
 /** A workflow that can take a call. */
 export interface Answerer {
-  readonly workflowId: WorkflowId;
-  readonly workflowVersion: number;
   readonly definitionId: DefinitionId;
-  readonly agent: AgentSettings;
+  readonly brief: WorkflowBrief;
 }
 
 /** Who answers a number, or why nobody does. */
@@ -248,10 +246,6 @@ function answererFor(workflow: Workflow, types: AgentReaders): Answerer | { read
   if (workflow.status === "archived") return { refusal: "workflow_archived" };
   const read = readDefinition(workflow.definition, types);
   if ("problems" in read) return { refusal: "workflow_invalid" };
-  return {
-    workflowId: workflow.id,
-    workflowVersion: workflow.version,
-    definitionId: workflow.definitionId,
-    agent: read.agent,
-  };
+  const { id, name, version, definitionId, templateContextVariables: variables = {} } = workflow;
+  return { definitionId, brief: { workflow: { id, name, version }, ...read, variables } };
 }

@@ -1,6 +1,6 @@
 // The shapes of workflows on the API, both ways. What a definition may hold its agent's type decides.
 import { z } from "zod";
-import { moment, momentSchema, nameSchema } from "../http/operation.ts";
+import { contextSchema, moment, momentSchema, nameSchema } from "../http/operation.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
 import { readDefinition } from "./workflow.ts";
 import type { ListedWorkflow, StoredWorkflow } from "./workflows.store.ts";
@@ -60,7 +60,7 @@ export function workflowRequests(agentTypes: AgentReaders) {
       .strictObject({
         name: nameSchema.nullish(),
         workflow_definition: definition.nullish(),
-        template_context_variables: jsonObject.nullish(),
+        template_context_variables: contextSchema.nullish().describe("What the agent is told on every call."),
         workflow_configurations: configurationsSchema.nullish(),
       })
       .meta({ id: "WorkflowChanges", description: "What is left out, or null, stays as it is." }),

@@ -4,7 +4,6 @@ import type { Db } from "../store/open.ts";
 import type { Workflow } from "./workflow.ts";
 
 export interface StoredWorkflow extends Workflow {
-  readonly templateContextVariables: Readonly<Record<string, unknown>> | undefined;
   readonly workflowConfigurations: Readonly<Record<string, unknown>> | undefined;
   readonly createdAtMs: number;
   readonly totalRuns: number;

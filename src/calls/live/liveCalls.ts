@@ -1,6 +1,6 @@
 // All calls that are not over: who is admitted, which stream belongs to which call, and the drain. It decides
 // upgrades without waiting for anything.
-import type { AgentSettings } from "../../domain/agentSettings.ts";
+import type { CallBrief } from "../../domain/brief.ts";
 import type { Clock, Stop } from "../../domain/clock.ts";
 import type { Refusal } from "../../domain/endings.ts";
 import type { AccountSid, CallSid, RunId } from "../../domain/ids.ts";
@@ -97,7 +97,7 @@ export class LiveCalls {
    * Reserves a slot for an admitted call, whose record is open, and places its task. `twiml` makes the answer from
    * the stream's URL. The caller has asked `refusal()` and found no live call with this CallSid.
    */
-  admit(facts: LiveFacts, agent: AgentSettings, twiml: (run: RunId, streamUrl: string) => string): LiveCall {
+  admit(facts: LiveFacts, brief: CallBrief, twiml: (run: RunId, streamUrl: string) => string): LiveCall {
     const { clock, tasks, streamBase } = this.#parts;
     const { run, callSid, accountSid } = facts;
     const { token, nonce } = this.#tokens.mint(callSid, accountSid, clock.wallMs());
@@ -106,7 +106,7 @@ export class LiveCalls {
     this.#byCallSid.set(callSid, call);
     this.#byRun.set(run, call);
     this.#stopSweeping ??= clock.every(SWEEP_MS, () => this.#sweep());
-    call.placed(tasks.place({ ...facts, agent }, call));
+    call.placed(tasks.place({ ...facts, ...brief }, call));
     return call;
   }
 

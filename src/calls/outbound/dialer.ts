@@ -232,7 +232,7 @@ export class Dialer {
     const { configurationId, answerer } = dialling;
     const submitted = await submitCall(
       this.#parts,
-      { run, configurationId, agent: answerer.agent },
+      { run, configurationId, agent: answerer.brief.agent },
       () => !this.#isStopped && !this.#isDraining && !wasHangUpAsked(records.get(run)!),
     );
     switch (submitted.result) {

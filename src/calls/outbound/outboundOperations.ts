@@ -2,7 +2,14 @@
 import { z } from "zod";
 import { GatewayError } from "../../domain/errors.ts";
 import { ConfigurationId, NumberId, RunId, WorkflowId } from "../../domain/ids.ts";
-import { idSchema, moment, momentSchema, type Operation, operation } from "../../http/operation.ts";
+import {
+  contextSchema,
+  idSchema,
+  moment,
+  momentSchema,
+  type Operation,
+  operation,
+} from "../../http/operation.ts";
 import type { Workflow } from "../../workflows/workflow.ts";
 import { refusalError } from "./outbound.ts";
 import { type CallAnswer, Placing, type PlacingParts } from "./placing.ts";
@@ -38,18 +45,10 @@ const initiateSchema = z
       .describe("The caller ID; else the account's default, else any active number."),
   })
   .meta({ id: "CallToInitiate" });
-/** It is kept in memory with its call's record, of which there are thousands. */
-const CONTEXT_CHARS_MAX = 16_384;
-const contextSchema = z
-  .record(z.string(), z.unknown())
-  .refine((context) => JSON.stringify(context).length <= CONTEXT_CHARS_MAX, {
-    message: `it may have ${CONTEXT_CHARS_MAX} characters as JSON at most`,
-  })
-  .describe(`What the agent is to know: up to ${CONTEXT_CHARS_MAX} characters as JSON.`);
 const triggerSchema = z
   .strictObject({
     phone_number: z.string().min(1).max(ADDRESS_MAX),
-    initial_context: contextSchema.nullish(),
+    initial_context: contextSchema.nullish().describe("What the agent is told on this call."),
     telephony_configuration_id: id.nullish(),
     from_phone_number_id: id.nullish(),
   })

@@ -137,7 +137,7 @@ export class Placing {
       numberId: number.id,
       from: number.address,
       to,
-      workflowVersion: answerer.workflowVersion,
+      workflowVersion: answerer.brief.workflow.version,
       definitionId: answerer.definitionId,
       ...(initialContext !== undefined && { initialContext }),
     };

@@ -48,7 +48,11 @@ export function inboundRule(parts: InboundParts): Rule {
     const refusal = calls.refusal();
     if (refusal !== undefined) return refuseCall(run, refusal);
     const { from, to } = webhook;
-    const live = calls.admit({ run, callSid, accountSid, direction, from, to }, route.agent, connect);
+    const live = calls.admit(
+      { run, callSid, accountSid, direction, from, to },
+      { ...route.brief, parameters: {} },
+      connect,
+    );
     return { twiml: live.twiml, answer: "connect" };
   };
 }
@@ -65,6 +69,7 @@ export function connectTwiml(publicBase: () => string): (run: RunId, streamUrl: 
 
 function factsOf(webhook: VoiceWebhook, route: NumberRoute): CallFacts {
   const { callSid, accountSid, from, to, stirVerstat, forwardedFrom, callerName } = webhook;
+  const workflow = "brief" in route ? route.brief.workflow : undefined;
   return {
     callSid,
     accountSid,
@@ -73,9 +78,9 @@ function factsOf(webhook: VoiceWebhook, route: NumberRoute): CallFacts {
     to,
     configurationId: route.configurationId,
     numberId: route.numberId,
-    workflowId: "workflowId" in route ? route.workflowId : undefined,
-    workflowVersion: "workflowId" in route ? route.workflowVersion : undefined,
-    definitionId: "workflowId" in route ? route.definitionId : undefined,
+    workflowId: workflow?.id,
+    workflowVersion: workflow?.version,
+    definitionId: "definitionId" in route ? route.definitionId : undefined,
     stirVerstat,
     forwardedFrom,
     callerName,

@@ -55,9 +55,9 @@ export function answerRule(parts: OutboundRuleParts): Rule {
       closeRecord(parts, run, { outcome: refusal!, endedBy: "gateway" });
       return refuseAnswered();
     }
-    const { from, to } = record;
+    const { from, to, initialContext: parameters = {} } = record;
     const facts = { run, callSid, accountSid, direction: "outbound", from, to } as const;
-    const live = calls.admit(facts, answerer.agent, connect);
+    const live = calls.admit(facts, { ...answerer.brief, parameters }, connect);
     return { twiml: live.twiml, answer: "connect" };
   };
 }

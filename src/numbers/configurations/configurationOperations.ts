@@ -60,7 +60,7 @@ export function configurationOperations(parts: ConfigurationParts): readonly Ope
     return known(await store.configurations.get(stored.id));
   }
 
-  const answers = (workflow: WorkflowId) => "agent" in directory.answererOf(workflow);
+  const answers = (workflow: WorkflowId) => "brief" in directory.answererOf(workflow);
   const answerOf = (stored: StoredConfiguration, warnings: readonly string[] = []) =>
     detailOf(stored, setupChecklist(directory.numbersOf(stored.id), stored.check, answers), warnings);
 

@@ -42,7 +42,7 @@ describe("a workflow", () => {
     const known = (await store.workflows.listed()).at(-1)!;
     assert.ok(!("definition" in known), "the front thread is not given hundreds of definitions for a list");
     assert.deepEqual((await client.get(COUNT)).body, { total: STORYS + 1, active: STORYS + 1, archived: 0 });
-    assert.ok("agent" in directory.answererOf(id), "it takes calls at once");
+    assert.ok("brief" in directory.answererOf(id), "it takes calls at once");
     assert.equal(directory.workflowOf(workflow_uuid)?.id, id);
   });
 
@@ -70,9 +70,9 @@ describe("a workflow", () => {
       assert.deepEqual(body, { ...known, ...named, version_number, current_definition_id });
       assert.deepEqual((await client.get(`${FETCH}/${first.id}`)).body, body);
       const answerer = directory.answererOf(first.id);
-      assert.ok("agent" in answerer);
+      assert.ok("brief" in answerer);
       assert.deepEqual(
-        [answerer.agent, answerer.workflowVersion, answerer.definitionId],
+        [answerer.brief.agent, answerer.brief.workflow.version, answerer.definitionId],
         [
           { max_duration_ms: 3_600_000, ...body.workflow_definition.agent },
           version_number,
@@ -150,7 +150,7 @@ describe("a workflow", () => {
       "an update doesn't wake it",
     );
     await client.put(place(ids[1]!, "/status"), { status: "active" });
-    assert.ok("agent" in directory.answererOf(ids[1]!));
+    assert.ok("brief" in directory.answererOf(ids[1]!));
   });
 
   it("answers with the version that was newest when the call came, and each call records its own", async (t) => {

@@ -21,7 +21,7 @@ function opened({ gateway, workflowId }: OutboundStory): Intent {
   const facts = {
     ...{ callSid: undefined, accountSid: configuration.accountSid, configurationId: configuration.id },
     ...{ direction: "outbound" as const, from: "+12025550100", to: "+14155550100", numberId: undefined },
-    ...{ workflowId: answerer.workflowId, workflowVersion: 1, definitionId: answerer.definitionId },
+    ...{ workflowId: answerer.brief.workflow.id, workflowVersion: 1, definitionId: answerer.definitionId },
   };
   return { run: records.open(facts, Date.now(), { state: "queued" }), configuration, answerer };
 }

@@ -119,7 +119,7 @@ describe("a configuration that moves to another account", () => {
     assert.partialDeepStrictEqual(owned().settings, FOREIGN, "the old account's");
     const now = exchange.accounts[1]!;
     await until("the push", () => now.number(OWNED)!.settings.VoiceUrl === places.VoiceUrl);
-    assert.ok("agent" in gateway.directory.route(AccountSid(OTHER_SID), OWNED));
+    assert.ok("brief" in gateway.directory.route(AccountSid(OTHER_SID), OWNED));
     assert.deepEqual(gateway.directory.route(AccountSid(ACCOUNT_SID), OWNED), { refusal: "number_unknown" });
     const state = async (index: number) =>
       (await client.get(numbers)).body.phone_numbers[index].provider_sync;

@@ -29,7 +29,7 @@ describe("a phone number", () => {
     );
     assert.deepEqual([made.extra_metadata, made.warnings], [{ a: [1] }, []]);
     const route = () => gateway.directory.route(AccountSid(ACCOUNT_SID), OWNED);
-    assert.ok("agent" in route(), "calls are taken at once");
+    assert.ok("brief" in route(), "calls are taken at once");
 
     const one = `${numbers}/${made.id}`;
     assert.deepEqual((await client.get(one)).body, made);

@@ -53,6 +53,7 @@ const echo = (changes: Partial<Workflow> = {}): Workflow => ({
   version: 5,
   definitionId: DefinitionId(9),
   definition: { agent: { type: "echo", rate_hz: 8_000 } },
+  templateContextVariables: undefined,
   ...changes,
 });
 const CONTENTS: DirectoryContents = {
@@ -68,11 +69,23 @@ describe("a route", () => {
     assert.deepEqual(directoryOf({}).route(ONE, ADDRESS), {
       configurationId: 1,
       numberId: 7,
-      workflowId: 3,
-      workflowVersion: 5,
       definitionId: 9,
-      agent: { type: "echo", rate_hz: 8_000, max_duration_ms: 3_600_000 },
+      brief: {
+        workflow: { id: 3, name: "Echo", version: 5 },
+        agent: { type: "echo", rate_hz: 8_000, max_duration_ms: 3_600_000 },
+        recording: undefined,
+        variables: {},
+      },
     });
+  });
+
+  it("says how its calls are recorded and what its agent is told on each", () => {
+    const definition = { agent: { type: "echo" }, recording: { enabled: true, retention_days: 7 } };
+    const workflow = echo({ definition, templateContextVariables: { company: "Linecard" } });
+    const route = directoryOf({ workflows: [workflow] }).route(ONE, ADDRESS);
+    assert.ok("brief" in route);
+    assert.deepEqual(route.brief.recording, { announcement: true, retentionDays: 7 });
+    assert.deepEqual(route.brief.variables, { company: "Linecard" });
   });
 
   const refusals: [what: string, contents: Partial<DirectoryContents>, refusal: string][] = [
@@ -161,7 +174,7 @@ describe("a change", () => {
     const directory = directoryOf({ workflows: [echo(), echo({ id: WorkflowId(4) })] });
     const workflowNow = () => {
       const route = directory.route(ONE, ADDRESS);
-      return "agent" in route ? route.workflowId : route.refusal;
+      return "brief" in route ? route.brief.workflow.id : route.refusal;
     };
     directory.putNumber(number({ inboundWorkflowId: WorkflowId(4) }));
     assert.equal(workflowNow(), 4);
@@ -189,7 +202,7 @@ describe("a change", () => {
     directory.putWorkflow(echo({ version: 6, definitionId: DefinitionId(10) }));
     for (const address of [ADDRESS, "+12025550101"]) {
       const route = directory.route(ONE, address);
-      assert.deepEqual("agent" in route && [route.workflowVersion, route.definitionId], [6, 10]);
+      assert.deepEqual("brief" in route && [route.brief.workflow.version, route.definitionId], [6, 10]);
     }
     directory.putWorkflow(echo({ status: "archived" }));
     assert.deepEqual(directory.route(ONE, ADDRESS), {
@@ -276,7 +289,7 @@ describe("a directory", () => {
     const directory = directoryOf({ configurations, numbers });
     numbers.length = 0;
     configurations.length = 0;
-    assert.ok("agent" in directory.route(ONE, ADDRESS));
+    assert.ok("brief" in directory.route(ONE, ADDRESS));
     assert.deepEqual(directory.tokensOf(ONE), ["a"]);
   });
 

@@ -129,8 +129,8 @@ describe("the first configuration", () => {
     assert.equal(routing.configurations()[0]?.name, "Demo");
     assert.deepEqual(routing.tokensOf(accountSid), [demo.authToken]);
     const route = routing.route(accountSid, demo.phoneNumber);
-    assert.ok("agent" in route);
-    assert.deepEqual([route.agent.type, route.workflowVersion], ["echo", 1]);
+    assert.ok("brief" in route);
+    assert.deepEqual([route.brief.agent.type, route.brief.workflow.version], ["echo", 1]);
     assert.deepEqual(routing.route(accountSid, "+12025550101"), { refusal: "number_unknown" });
     assert.deepEqual(
       (await directory(false)).tokensOf(accountSid),
@@ -169,7 +169,7 @@ describe("the first configuration", () => {
     );
     assert.deepEqual([numbers.length, workflows.length], [2, 1], "one echo is enough");
     const route = (await directory(false)).route(AccountSid(OWN.accountSid), OWN.phoneNumber);
-    assert.ok("agent" in route && route.agent.type === "echo");
+    assert.ok("brief" in route && route.brief.agent.type === "echo");
   });
 
   it("takes the place of no configuration that a user has made", async () => {
@@ -207,7 +207,7 @@ describe("the first configuration", () => {
     const { store, start, contents, directory } = await installation();
     const { told } = await start({ publicBase: { isLoopback: false } });
     assert.match(told.join(), /Workflow 1 is echo/);
-    assert.ok("agent" in (await directory()).answererOf((await contents()).workflows[0]!.id));
+    assert.ok("brief" in (await directory()).answererOf((await contents()).workflows[0]!.id));
     const { id } = (await contents()).workflows[0]!;
     await store.workflows.update(id, { definition: { agent: { type: "echo", rate_hz: 8_000 } } }, 5);
     const later = await start({ publicBase: { isLoopback: false } });

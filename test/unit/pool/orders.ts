@@ -3,6 +3,7 @@ import type { EndReason } from "../../../src/domain/endings.ts";
 import { AccountSid, CallSid, RunId, StreamSid } from "../../../src/domain/ids.ts";
 import type { TaskReport } from "../../../src/lane/ticket.ts";
 import type { CallOrder, PlacementListener } from "../../../src/pool/placement.ts";
+import { briefing } from "../../support/briefing.ts";
 
 const HEX = "0123456789abcdef0123456789abcdef";
 export const CALL_SID = CallSid(`CA${HEX}`);
@@ -15,7 +16,8 @@ const utf8 = new TextEncoder();
 export function order(type = "echo", settings: object = {}): CallOrder {
   const agent = { type, max_duration_ms: 0, rate_hz: 8_000, ...settings };
   const [from, to] = ["+14155550142", "+12025550100"];
-  return { callSid: CALL_SID, accountSid: ACCOUNT_SID, run: RunId(1), direction: "inbound", from, to, agent };
+  const facts = { callSid: CALL_SID, accountSid: ACCOUNT_SID, run: RunId(1), direction: "inbound" } as const;
+  return { ...facts, from, to, ...briefing(agent) };
 }
 
 /** Messages of a stream, as Twilio writes them. */

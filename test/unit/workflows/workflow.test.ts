@@ -17,9 +17,11 @@ describe("a workflow's definition", () => {
   it("is its agent's settings, with the defaults filled in", () => {
     assert.deepEqual(read({ agent: { type: "echo" } }), {
       agent: { type: "echo", rate_hz: 16_000, max_duration_ms: 3_600_000 },
+      recording: undefined,
     });
     assert.deepEqual(read({ agent: { type: "echo", rate_hz: 48_000, max_duration_ms: 0 } }), {
       agent: { type: "echo", rate_hz: 48_000, max_duration_ms: 0 },
+      recording: undefined,
     });
   });
 
@@ -67,14 +69,55 @@ describe("a workflow's definition", () => {
     );
   });
 
+  it("may have its calls recorded: announced, and for 30 days, unless it says otherwise", () => {
+    const recordingOf = (recording: unknown) => {
+      const result = read({ agent: { type: "echo" }, recording });
+      assert.ok("agent" in result, JSON.stringify(result));
+      return result.recording;
+    };
+    for (const off of [undefined, {}, { enabled: false }, { enabled: false, announcement: true }])
+      assert.equal(recordingOf(off), undefined);
+    assert.deepEqual(recordingOf({ enabled: true }), { announcement: true, retentionDays: 30 });
+    assert.deepEqual(recordingOf({ enabled: true, announcement: false, retention_days: 3_650 }), {
+      announcement: false,
+      retentionDays: 3_650,
+    });
+  });
+
+  it("is refused, naming every field, when it says wrongly how calls are recorded, off or on", () => {
+    const pathsIn = (recording: unknown) => pathsOf({ agent: { type: "echo" }, recording });
+    for (const block of [null, true, "on", [], 30]) assert.deepEqual(pathsIn(block), ["recording"]);
+    for (const enabled of [true, false]) {
+      for (const retention_days of [0, -1, 3_651, 1.5, "30", null])
+        assert.deepEqual(pathsIn({ enabled, retention_days }), ["recording.retention_days"]);
+      for (const announcement of ["yes", 1, null])
+        assert.deepEqual(pathsIn({ enabled, announcement }), ["recording.announcement"]);
+      assert.deepEqual(pathsIn({ enabled, anouncement: true }), ["recording.anouncement"], "a misspelt one");
+    }
+    assert.deepEqual(pathsIn({ enabled: "true" }), ["recording.enabled"]);
+    assert.deepEqual(pathsOf({ agent: { type: "nobody" }, recording: { days: 1 } }), [
+      "agent.type",
+      "recording.days",
+    ]);
+  });
+
   it("is read or refused, whatever it is", () => {
     const agents = fc.record({ type: fc.oneof(fc.constant("echo"), fc.anything()), rate_hz: fc.anything() });
     fc.assert(
-      fc.property(fc.oneof(fc.anything(), fc.record({ agent: agents })), (definition) => {
-        const result = read(definition);
-        if ("agent" in result) assert.equal(result.agent.type, "echo");
-        else assert.ok(result.problems.every(({ path }) => path[0] === "agent"));
-      }),
+      fc.property(
+        fc.oneof(
+          fc.anything(),
+          fc.record({ agent: agents, recording: fc.anything() }, { requiredKeys: ["agent"] }),
+        ),
+        (definition) => {
+          const result = read(definition);
+          if ("agent" in result) assert.equal(result.agent.type, "echo");
+          else
+            assert.ok(
+              result.problems.every(({ path: [block] }) => block === "agent" || block === "recording"),
+            );
+        },
+      ),
     );
   });
 });

@@ -20,6 +20,7 @@ import {
 } from "../../../../src/domain/ids.ts";
 import { Directory } from "../../../../src/numbers/directory.ts";
 import { Placement } from "../../../../src/pool/placement.ts";
+import { briefing } from "../../../support/briefing.ts";
 import { MemoryKeeper } from "../../../support/memoryKeeper.ts";
 
 const ACCOUNT = "AC1";
@@ -229,7 +230,7 @@ export class World {
       definitionId: DefinitionId(1),
     };
     const run = this.#records.open({ ...facts, ...known }, this.clock.wallMs());
-    this.calls.admit({ ...facts, run }, { type: "test", max_duration_ms: 0 }, (_run, streamUrl) => {
+    this.calls.admit({ ...facts, run }, briefing({ type: "test", max_duration_ms: 0 }), (_run, streamUrl) => {
       token = streamUrl.slice("ws://127.0.0.1:1/media/".length);
       return "";
     });

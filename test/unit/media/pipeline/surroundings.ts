@@ -10,6 +10,7 @@ import type { CallTicket, TaskReport } from "../../../../src/lane/ticket.ts";
 import type { Agent, AudioFormat, CallFacts, Line } from "../../../../src/media/agents/port.ts";
 import { loadResamplers } from "../../../../src/media/audio/resampler.ts";
 import type { CallSurroundings } from "../../../../src/media/pipeline/call.ts";
+import { briefing } from "../../../support/briefing.ts";
 import { ManualClock } from "../../../support/manualClock.ts";
 
 const HEX = "0123456789abcdef0123456789abcdef";
@@ -30,7 +31,7 @@ export function ticket(changes: Partial<CallTicket> = {}): CallTicket {
     direction: "inbound",
     from: "+14155550142",
     to: "+12025550100",
-    agent: { type: "remembering", max_duration_ms: 0 },
+    ...briefing({ type: "remembering", max_duration_ms: 0 }),
     resumed: undefined,
     ...changes,
   };
