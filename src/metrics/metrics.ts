@@ -5,6 +5,7 @@ import type { Counter, Histogram, Registry } from "prom-client";
 import type { Clock, Stop } from "../domain/clock.ts";
 import { DIAL_ENDINGS, END_REASONS, type Outcome, REFUSALS, STREAM_VIOLATIONS } from "../domain/endings.ts";
 import type { News } from "../lane/news.ts";
+import type { WorkerDeath } from "../pool/mediaPool.ts";
 import { agentMetrics } from "./agentMetrics.ts";
 import { type Lag, LoopLag } from "./loopLag.ts";
 import { type MediaSources, viewMedia } from "./mediaMetrics.ts";
@@ -55,8 +56,7 @@ type FaultPlace = (typeof FAULT_PLACES)[number];
 const CONNECTION_REFUSALS = ["limit", "address"] as const;
 export type ConnectionRefusal = (typeof CONNECTION_REFUSALS)[number];
 
-const WORKER_DEATHS = ["stuck", "exit", "memory"] as const;
-export type WorkerDeath = (typeof WORKER_DEATHS)[number];
+const WORKER_DEATHS = ["stuck", "exit", "memory"] as const satisfies readonly WorkerDeath[];
 
 /** Codes that media sockets close with; any other counts as `other`. */
 const CLOSE_CODES = ["1000", "1001", "1006", "1008", "1009", "1011", "other"] as const;

@@ -51,7 +51,7 @@ const FAMILIES: readonly (readonly [name: string, type: string, labels: readonly
   ["messages_malformed_total", "counter", []],
   ["media_sockets", "gauge", []],
   ["connections", "gauge", []],
-  ["connections_refused_total", "counter", []],
+  ["connections_refused_total", "counter", ["reason"]],
   ["process_cpu_seconds_total", "counter", []],
   ["process_resident_memory_bytes", "gauge", []],
 ];
@@ -84,8 +84,9 @@ describe("the scrape", () => {
       .samples.map(({ labels }) => `${labels.direction} ${labels.fate}`)
       .sort();
     assert.deepEqual(fates, [
-      ...["in concealed", "in dropped_lane", "in heard", "in late"],
-      ...["out dropped_clear", "out dropped_lane", "out dropped_queue", "out dropped_socket", "out sent"],
+      ...["in concealed", "in dropped_agent", "in dropped_lane", "in heard", "in late"],
+      ...["out dropped_clear", "out dropped_lane", "out dropped_queue", "out dropped_socket"],
+      ...["out sent", "out stale"],
     ]);
     assert.equal(read.value("calls_max"), 25);
     assert.equal(read.value("workers"), 2);

@@ -124,6 +124,42 @@ describe("the metrics", () => {
     assert.equal(read.value("call_duration_seconds_bucket", { le: "180" }), 1);
   });
 
+  it("add up the time without any worker, and show how admission stands", async () => {
+    let workers = 2;
+    const pool = () => ({ workers, callsWaiting: 0, laneDepthMs: 0, laneDrops: 0 });
+    const admission = () => ({ level: 1 as const, pressure: { calls: 0.9, loop: 1.2 } });
+    const { clock, scrape } = watched({ pool, admission, isDraining: () => true });
+    const pass = (ms: number) => {
+      clock.atMs += ms;
+      for (const { tick } of clock.periods) tick();
+    };
+    pass(250);
+    workers = 0;
+    pass(250);
+    pass(750);
+    workers = 1;
+    pass(250);
+    const read = await scrape();
+    assert.equal(read.value("pool_down_seconds_total"), 1);
+    assert.equal(read.value("admission_level"), 1);
+    assert.equal(read.value("draining"), 1);
+    const pressure = (signal: string) => read.value("admission_pressure", { signal });
+    assert.deepEqual(["calls", "loop", "lane", "playout", "memory"].map(pressure), [0.9, 1.2, 0, 0, 0]);
+    const open = await watched().scrape();
+    assert.equal(
+      open.total("admission_level") + open.total("admission_pressure") + open.total("draining"),
+      0,
+    );
+  });
+
+  it("count closed sockets by the codes that mean something, and all others together", async () => {
+    const { metrics, scrape } = watched();
+    for (const code of [1000, 1006, 1006, 1005, 4000]) metrics.mediaSocketClosed(code);
+    const read = await scrape();
+    const closed = (code: string) => read.value("media_sockets_closed_total", { code });
+    assert.deepEqual(["1000", "1001", "1006", "other"].map(closed), [1, 0, 2, 2]);
+  });
+
   it("take milliseconds and show seconds", async () => {
     const { metrics, scrape } = watched();
     metrics.webhookAnswered("connect", 3);
