@@ -56,6 +56,7 @@ export const STREAM_VIOLATIONS = [
   "foreign_stream", // a message of another stream
   "binary", // Twilio sends text only
   "flood", // far more messages than a call has
+  "malformed", // one message after the other that could not be read
 ] as const;
 export type StreamViolation = (typeof STREAM_VIOLATIONS)[number];
 

@@ -16,6 +16,8 @@ export const RecordKind = {
   end: 4,
   /** To the front: the call's task has begun and takes records. No payload. */
   ready: 5,
+  /** To the front: what happened in the call; the payload is `ToldNews` as JSON. */
+  news: 6,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 

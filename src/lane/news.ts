@@ -128,4 +128,4 @@ export interface ToldNews {
 }
 
 /** Told per call at most; what is over is counted, and not told. Twenty minutes of quick talk have a thousand. */
-export const NEWS_MAX = 5_000;
+export const NEWS_MAX = 2_000;

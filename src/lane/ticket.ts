@@ -12,6 +12,8 @@ export interface CallTicket extends CallBrief {
   readonly slot: number;
   /** Counts placements over all calls of the slot: a record with another epoch is another call's, or stale. */
   readonly epoch: number;
+  /** When the call was first placed, on the clock that all threads share. */
+  readonly placedAtMs: number;
   readonly callSid: CallSid;
   readonly accountSid: AccountSid;
   readonly run: RunId;
@@ -34,6 +36,8 @@ export interface TaskReport {
   /** Milliseconds of agent audio the caller heard, by marks. */
   readonly heardMs: number;
   readonly digits: number;
+  /** The caller has been told on the stream that something went wrong. */
+  readonly isApologized?: boolean;
 }
 
 /** A worker's first words, once it has loaded all that calls need. */

@@ -111,7 +111,7 @@ export class MediaPool {
   place(order: CallOrder, listener: PlacementListener): Placement {
     const slot = this.#freeSlots.pop();
     if (slot === undefined) throw new Error("more calls were admitted than there are slots");
-    const placement = new Placement(order, slot, listener);
+    const placement = new Placement(order, slot, listener, this.#options.clock.nowMs());
     this.#placements.add(placement);
     this.#run(placement, undefined);
     return placement;
@@ -285,10 +285,10 @@ export class MediaPool {
   // Calls: run, lost, ended.
 
   #run(placement: Placement, resumed: CallTicket["resumed"]): void {
-    const { slot, order } = placement;
+    const { slot, order, placedAtMs } = placement;
     placement.epoch = this.#epochs[slot]! += 1;
     placement.askedAtMs = this.#options.clock.nowMs();
-    const ticket: CallTicket = { ...order, slot, epoch: placement.epoch, resumed };
+    const ticket: CallTicket = { ...order, slot, epoch: placement.epoch, placedAtMs, resumed };
     this.#startTicking();
     this.#pool.run(Object.assign(ticket, { [Piscina.queueOptionsSymbol]: placement })).then(
       (report: TaskReport) => {

@@ -39,6 +39,7 @@ export class MediaWorker {
       // A record of another epoch is a dead worker's or a past call's.
       if (placement === undefined || placement.epoch !== epoch) return;
       if (kind === RecordKind.ready) placement.ready();
+      else if (kind === RecordKind.news) placement.listener.told(bytes);
       else placement.listener.frame(bytes, kind === RecordKind.media);
     });
   }

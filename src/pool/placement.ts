@@ -9,12 +9,14 @@ import type { CallTicket, TaskReport } from "../lane/ticket.ts";
 import type { MediaWorker } from "./mediaWorker.ts";
 
 /** What the pool needs to know to run a call; it adds where and for the how-manieth time. */
-export type CallOrder = Omit<CallTicket, "slot" | "epoch" | "resumed">;
+export type CallOrder = Omit<CallTicket, "slot" | "epoch" | "placedAtMs" | "resumed">;
 
 /** What the owner of a call is told of its task. */
 export interface PlacementListener {
   /** One finished text frame for the call's socket; `bytes` is valid during the call only. */
   frame(bytes: Uint8Array, isAudio: boolean): void;
+  /** What its worker tells of the call, in order with the frames; `bytes` are `ToldNews` as JSON. */
+  told(bytes: Uint8Array): void;
   /** The call's worker died and it was placed once more. */
   replaced(): void;
   /** The task is over and nothing follows. Called exactly once. */
@@ -50,6 +52,8 @@ export class Placement {
   /** Workers that died under this call, and workers that had died before they could begin it. */
   deaths = 0;
   falseStarts = 0;
+  /** When it was placed first, and when a worker was last wanted for it. */
+  readonly placedAtMs: number;
   askedAtMs = 0;
   /** What its dead workers left behind, the newest that there is. */
   remains: Remains | undefined;
@@ -63,10 +67,11 @@ export class Placement {
   #isReady = false;
   #parked: Parked[] = [];
 
-  constructor(order: CallOrder, slot: number, listener: PlacementListener) {
+  constructor(order: CallOrder, slot: number, listener: PlacementListener, nowMs: number) {
     this.order = order;
     this.slot = slot;
     this.listener = listener;
+    this.placedAtMs = nowMs;
   }
 
   /** The stream a worker has been told of, for the one that takes the call over. */

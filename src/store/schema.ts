@@ -164,5 +164,11 @@ CREATE INDEX runs_of_workflow_by_duration ON runs
   (workflow_id, max(0, ended_at_ms - coalesce(started_at_ms, ended_at_ms) + 500) / 1000);
 `;
 
+/** The secrets of a version's agent, by their settings' names, as one sealed JSON object. */
+const DEFINITION_SECRETS = "ALTER TABLE definitions ADD COLUMN secrets BLOB";
+
+/** What a call's media worker told of it: levels, lengths and what was said, as one JSON object. */
+const EVENT_FACTS = "ALTER TABLE run_events ADD COLUMN facts TEXT";
+
 /** In order; the database's `user_version` counts how many have been run. */
-export const MIGRATIONS: readonly string[] = [FIRST, CALL_LOG_INDEXES];
+export const MIGRATIONS: readonly string[] = [FIRST, CALL_LOG_INDEXES, DEFINITION_SECRETS, EVENT_FACTS];

@@ -5,6 +5,7 @@ import type { Agent, AgentType, CallFacts, Line } from "../../src/media/agents/p
 import { agentSettings, NO_SILENCE_LIMITS } from "../../src/media/agents/settings.ts";
 
 const RATE_HZ = 8_000;
+const FORMAT = { encoding: "pcm16", rateHz: RATE_HZ } as const;
 const { schema, parse } = agentSettings("test", NO_SILENCE_LIMITS);
 
 /** Half a second of a tone, about −12 dBFS. */
@@ -22,8 +23,6 @@ function tone(hz: number, ms = 500): Int16Array {
  * where node was told to expose that.
  */
 class TestAgent implements Agent {
-  readonly hears = { encoding: "pcm16", rateHz: RATE_HZ } as const;
-  readonly speaks = this.hears;
   readonly #line: Line;
   readonly #facts: CallFacts;
 
@@ -75,9 +74,14 @@ class TestAgent implements Agent {
     }
   }
 
-  started(): void {}
+  started(): void {
+    this.#line.ready(FORMAT, FORMAT);
+  }
+
   hear(): void {}
   marked(): void {}
+  interrupted(): void {}
+  tick(): void {}
   ended(): void {}
 }
 

@@ -2,6 +2,7 @@
 // task and a record; what each event means is lifecycle.ts's to say.
 import type { EndReason, StreamViolation } from "../../domain/endings.ts";
 import type { AccountSid, CallSid, RunId } from "../../domain/ids.ts";
+import type { ToldNews } from "../../lane/news.ts";
 import type { TaskReport } from "../../lane/ticket.ts";
 import { decodeMessage } from "../../media/protocol/messages.ts";
 import type { Placement, PlacementListener } from "../../pool/placement.ts";
@@ -21,6 +22,8 @@ export const PONG_MS = 10_000;
  */
 const MESSAGES_PER_S = 200;
 const BURST_MESSAGES = 500;
+
+const utf8 = new TextDecoder();
 
 /** What a call is while it lives; its record knows more. */
 export interface LiveFacts {
@@ -166,6 +169,14 @@ export class LiveCall implements StreamHandler, PlacementListener {
     if (!isAudio) this.apply({ type: "stream_silent" });
   }
 
+  told(bytes: Uint8Array): void {
+    const { atMs, news } = JSON.parse(utf8.decode(bytes)) as ToldNews;
+    const { records, observer, nowMs, wallMs } = this.#around;
+    const { kind, ...facts } = news;
+    records.note(this.run, { atMs: wallMs() - (nowMs() - atMs), kind, facts });
+    observer.told(this, news);
+  }
+
   replaced(): void {
     this.#around.observer.replaced(this);
     this.#log("worker_replaced");
@@ -174,7 +185,8 @@ export class LiveCall implements StreamHandler, PlacementListener {
   ended(report: TaskReport): void {
     this.#hasTask = false;
     const { records, observer } = this.#around;
-    records.update(this.run, { heardMs: report.heardMs, digits: report.digits });
+    const { heardMs, digits, isApologized } = report;
+    records.update(this.run, { heardMs, digits, ...(isApologized !== undefined && { isApologized }) });
     if (report.violation !== undefined) observer.streamViolated(this, report.violation);
     this.#error = report.error;
     this.apply({ type: "task_ended", reason: report.reason });

@@ -20,8 +20,11 @@ const RECORDS_MAX = 10_000;
 export const BACKLOG_MAX = 5_000;
 /** Records in one batch. Copying thousands for another thread would keep this one from its sockets. */
 const BATCH_MAX = 200;
-/** A call that is told about more often than this has told enough. */
-const EVENTS_MAX = 200;
+/** A call that is told about more often than this has told enough; of these the last are kept for Twilio and its end. */
+const EVENTS_MAX = 2_200;
+const NOTES_MAX = 2_000;
+/** So long a note may wait for others to be written with. */
+const NOTES_MS = 1_000;
 const RETRY_MS = 500;
 /** Twilio repeats a webhook that it thinks was not answered. */
 const TOLD_BY_TWILIO: ReadonlySet<CallLogEvent["kind"]> = new Set([
@@ -62,6 +65,8 @@ export class CallLog implements CallRecords {
   #saving: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #stopRetrying: Stop | undefined;
+  /** While notes wait. */
+  #stopWaiting: Stop | undefined;
   #isClosed = false;
   #lastRun: number;
 
@@ -114,6 +119,14 @@ export class CallLog implements CallRecords {
     this.#touch(run);
   }
 
+  note(run: RunId, event: CallLogEvent): void {
+    const record = this.#byRun.get(run);
+    if (record === undefined || record.events.length >= NOTES_MAX) return;
+    record.events.push(event);
+    this.#unsaved.add(run);
+    if (!this.#isClosed) this.#stopWaiting ??= this.#clock.every(NOTES_MS, () => this.#writeNotes());
+  }
+
   get(run: RunId): CallRecord | undefined {
     return this.#byRun.get(run);
   }
@@ -146,6 +159,14 @@ export class CallLog implements CallRecords {
     this.#isClosed = true;
     this.#stopRetrying?.();
     this.#stopRetrying = undefined;
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
+  }
+
+  #writeNotes(): void {
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
+    if (this.#stopRetrying === undefined) this.committed().catch(() => {});
   }
 
   #hold(record: Written, savedEvents: number): void {

@@ -12,7 +12,8 @@ export interface RecordChange {
 }
 
 /** Facts that nothing is looked up by stand together in one column. */
-type LooseFacts = Pick<CallFacts, "stirVerstat" | "forwardedFrom" | "callerName" | "initialContext">;
+type LooseFacts = Pick<CallFacts, "stirVerstat" | "forwardedFrom" | "callerName" | "initialContext"> &
+  Pick<CallRecord, "isApologized">;
 
 const COLUMNS: readonly (readonly [column: string, field: keyof CallRecord])[] = [
   ["id", "run"],
@@ -50,6 +51,7 @@ export interface StoredEvent {
   readonly kind: CallLogEvent["kind"];
   readonly detail: string | null;
   readonly sequence: number | null;
+  readonly facts: string | null;
 }
 export type RunRow = Readonly<Record<string, string | number | null>>;
 
@@ -61,11 +63,11 @@ export function recordStore(db: Db) {
      ON CONFLICT (id) DO UPDATE SET ${updates.join(", ")}`,
   );
   const insertEvent = db.prepare(
-    `INSERT INTO run_events (run_id, ordinal, at_ms, kind, detail, sequence) VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO run_events (run_id, ordinal, at_ms, kind, detail, sequence, facts) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO NOTHING`,
   );
   const eventsOf = db.prepare<[number], StoredEvent>(
-    "SELECT at_ms, kind, detail, sequence FROM run_events WHERE run_id = ? ORDER BY ordinal",
+    "SELECT at_ms, kind, detail, sequence, facts FROM run_events WHERE run_id = ? ORDER BY ordinal",
   );
   const byRun = db.prepare<[number], RunRow>("SELECT * FROM runs WHERE id = ?");
   const byCallSid = db.prepare<[string], RunRow>("SELECT * FROM runs WHERE call_sid = ?");
@@ -78,9 +80,10 @@ export function recordStore(db: Db) {
   const withEvents = (row: RunRow): CallRecord => recordOf(row, eventsOf.all(row.id as number));
   const saveOne = db.transaction(({ record, firstOrdinal, events }: RecordChange) => {
     upsert.run(...COLUMNS.map(([, field]) => columnOf(field, record)), JSON.stringify(looseFacts(record)));
-    for (const [index, { atMs, kind, detail, sequence }] of events.entries()) {
+    for (const [index, { atMs, kind, detail = null, sequence = null, facts }] of events.entries()) {
       const ordinal = firstOrdinal + index;
-      insertEvent.run(record.run, ordinal, Math.round(atMs), kind, detail ?? null, sequence ?? null);
+      const told = facts === undefined ? null : JSON.stringify(facts);
+      insertEvent.run(record.run, ordinal, Math.round(atMs), kind, detail, sequence, told);
     }
   });
 
@@ -125,8 +128,9 @@ function columnOf(field: keyof CallRecord, record: RecordChange["record"]): stri
   return isTime(field) ? Math.round(value as number) : value;
 }
 
-function looseFacts({ stirVerstat, forwardedFrom, callerName, initialContext }: LooseFacts): LooseFacts {
-  return { stirVerstat, forwardedFrom, callerName, initialContext };
+function looseFacts(record: LooseFacts): LooseFacts {
+  const { stirVerstat, forwardedFrom, callerName, initialContext, isApologized } = record;
+  return { stirVerstat, forwardedFrom, callerName, initialContext, isApologized };
 }
 
 /** A row and its events as a record; absent values are undefined. */
@@ -142,6 +146,12 @@ export function recordOf(row: RunRow, events: readonly StoredEvent[]): CallRecor
   return { ...record, events: events.map(eventOf) } as CallRecord;
 }
 
-function eventOf({ at_ms: atMs, kind, detail, sequence }: StoredEvent): CallLogEvent {
-  return { atMs, kind, ...(detail !== null && { detail }), ...(sequence !== null && { sequence }) };
+function eventOf({ at_ms: atMs, kind, detail, sequence, facts }: StoredEvent): CallLogEvent {
+  return {
+    atMs,
+    kind,
+    ...(detail !== null && { detail }),
+    ...(sequence !== null && { sequence }),
+    ...(facts !== null && { facts: JSON.parse(facts) }),
+  };
 }

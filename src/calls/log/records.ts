@@ -10,6 +10,7 @@ import type {
   RunId,
   WorkflowId,
 } from "../../domain/ids.ts";
+import type { NewsKind } from "../../lane/news.ts";
 
 export type CallDirection = "inbound" | "outbound";
 
@@ -51,6 +52,7 @@ export interface CallFacts {
 export interface CallLogEvent {
   readonly atMs: number;
   readonly kind:
+    | NewsKind //             what its media worker tells of it: all of that is in `facts`
     | "received" //          inbound: the webhook came
     | "queued" //            outbound
     | "submitted" //         outbound: Twilio was asked
@@ -68,6 +70,8 @@ export interface CallLogEvent {
   readonly detail?: string;
   /** Of a status callback: Twilio's order of them. */
   readonly sequence?: number;
+  /** Levels and lengths, and what was said: for the record and for nobody's log. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** Who brought a call to its end. */
@@ -99,6 +103,8 @@ export interface CallRecord extends CallFacts {
   readonly answeredBy: string | undefined;
   /** Twilio's error code, explained by twilio/errors.ts. */
   readonly twilioCode: number | undefined;
+  /** The caller was told on the stream that something went wrong, so that nothing more is said after it. */
+  readonly isApologized?: boolean | undefined;
   readonly events: readonly CallLogEvent[];
 }
 
@@ -128,6 +134,7 @@ export type CallProgress = Partial<
     | "digits"
     | "answeredBy"
     | "twilioCode"
+    | "isApologized"
   >
 >;
 
@@ -137,6 +144,8 @@ export interface CallRecords {
   update(run: RunId, progress: CallProgress): void;
   /** Appends to the timeline; what Twilio reports twice is one line. */
   append(run: RunId, event: CallLogEvent): void;
+  /** The same for what is told often: it is written with whatever is written next, or within a second. */
+  note(run: RunId, event: CallLogEvent): void;
   /** Of those in memory: every call that is not over, and the newest that are. */
   get(run: RunId): CallRecord | undefined;
   find(callSid: CallSid): CallRecord | undefined;

@@ -138,6 +138,9 @@ const eventSchema = z
     kind: z.string(),
     detail: z.string().nullable().describe("Codes and words as they were received."),
     text: z.string().describe("The same for a reader."),
+    facts: context
+      .nullable()
+      .describe("Of what the call's own code told: levels in dB, milliseconds, and what was said."),
   })
   .meta({ id: "RunEvent" });
 

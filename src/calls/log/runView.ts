@@ -90,6 +90,7 @@ export function runDetail(record: CallRecord, nowMs: number): RunDetail {
       kind: event.kind,
       detail: event.detail ?? null,
       text: eventText(event),
+      facts: event.facts ?? null,
     })),
   };
 }

@@ -51,7 +51,8 @@ export function runStore(db: Db) {
   const encoder = new TextEncoder();
   const newestRun = db.prepare("SELECT coalesce(max(id), 0) FROM runs").pluck();
   const eventsOf = db.prepare<[number], StoredEvent>(
-    "SELECT at_ms, kind, detail, sequence FROM run_events WHERE run_id = ? ORDER BY ordinal",
+    `SELECT at_ms, kind, detail, sequence, facts FROM run_events
+     WHERE run_id = ? AND facts IS NULL ORDER BY ordinal`, // no list shows what a call's own code told
   );
   const named = db.prepare<[string], NamedRow>(
     `SELECT r.*, w.name AS workflow_name

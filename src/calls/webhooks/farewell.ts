@@ -19,9 +19,17 @@ export interface TwimlAnswer {
   readonly answer: WebhookAnswer;
 }
 
-/** The one answer that belongs to an outcome: asked twice, it is the same bytes twice. */
-export function answerAfter(outcome: Outcome, direction: CallDirection = "inbound"): TwimlAnswer {
+/** What of a call's record says how it is left. */
+export interface EndedCall {
+  readonly outcome: Outcome;
+  readonly direction: CallDirection;
+  readonly isApologized?: boolean | undefined;
+}
+
+/** The one answer that belongs to a call's end: asked twice, it is the same bytes twice. */
+export function answerAfter({ outcome, direction, isApologized }: EndedCall): TwimlAnswer {
   if (isOneOf(REFUSALS, outcome)) return direction === "inbound" ? refuse(outcome) : refuseAnswered();
+  if (isApologized === true) return sayGoodbye("hang_up");
   // Whoever was dialled and never talked is owed no words, should Twilio ask all the same.
   return sayGoodbye(isOneOf(DIAL_ENDINGS, outcome) ? "hang_up" : farewellOf(outcome));
 }

@@ -35,8 +35,8 @@ export function inboundRule(parts: InboundParts): Rule {
     }
     if (direction !== "inbound") return sayGoodbye("hang_up");
     if (known !== undefined && known.state.name !== "ended") return { twiml: known.twiml, answer: "repeat" };
-    const outcome = records.find(callSid)?.outcome;
-    if (outcome !== undefined) return answerAfter(outcome);
+    const { outcome, isApologized } = records.find(callSid) ?? {};
+    if (outcome !== undefined) return answerAfter({ outcome, direction, isApologized });
 
     // A record more would be one more that can't be written.
     if (calls.refusal() === "log_full") return refuse("log_full");

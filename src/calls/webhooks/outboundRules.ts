@@ -39,7 +39,8 @@ export function answerRule(parts: OutboundRuleParts): Rule {
     if (!dialer.named(run, callSid)) return sayGoodbye("hang_up");
     const known = calls.find(run);
     if (known !== undefined && known.state.name !== "ended") return { twiml: known.twiml, answer: "repeat" };
-    if (record.outcome !== undefined) return answerAfter(record.outcome, "outbound");
+    if (record.outcome !== undefined)
+      return answerAfter({ ...record, outcome: record.outcome, direction: "outbound" });
 
     records.update(run, {
       ...(isFurther("answered", record.state) && { state: "answered" }),

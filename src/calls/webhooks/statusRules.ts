@@ -59,7 +59,7 @@ export function afterStreamRule(parts: OutboundRuleParts): Rule {
     const record = records.get(run);
     // A run nobody knows is one that a restart has forgotten: the caller is still owed a word.
     if (record?.callSid !== webhook.callSid || record.outcome === undefined) return sayGoodbye("apologize");
-    return answerAfter(record.outcome, record.direction);
+    return answerAfter({ ...record, outcome: record.outcome });
   };
 }
 

@@ -28,6 +28,11 @@ export interface OutboundSink {
 }
 
 const MS_PER_BYTE = 1_000 / CARRIER_RATE_HZ;
+/** What follows a frame, as bits: its utterance ends, or someone wants to know when it has been heard. */
+const UTTERANCE_END = 1;
+const MARKED = 2;
+/** Less than a frame goes out alone once Twilio has been without audio for so long: nothing more seems to come. */
+const PARTIAL_AFTER_MS = 100;
 /** The queue begins small and doubles: an agent that speaks in real time never needs more than this. */
 const QUEUE_FRAMES_FIRST = 20;
 
@@ -51,8 +56,8 @@ export class OutboundTrack {
 
   /** A ring of frames, of which the first `#frames` from `#head` on are whole and `#partial` bytes follow. */
   #ring: Uint8Array;
-  /** By frame of the ring: 1 where an utterance ends. */
-  #ends: Uint8Array;
+  /** By frame of the ring, the one that is not whole included. */
+  #follows: Uint8Array;
   #head = 0;
   #frames = 0;
   #partial = 0;
@@ -71,6 +76,9 @@ export class OutboundTrack {
   #markedMs = 0;
   #echoedMs = 0;
   #echoedAtMs = 0;
+  /** When the oldest mark that is not back should have been, at the latest; meaningful while one is out. */
+  #awaitedMs = 0;
+  #hasEchoed = false;
   /** Where the audio sent without a break began, and how far the clock may carry on from the last mark: both set
    * anew by a generation's first frame. */
   #unbrokenFromMs = 0;
@@ -86,7 +94,7 @@ export class OutboundTrack {
     this.#framesMax = options.queueMs / FRAME_MS;
     const frames = Math.min(QUEUE_FRAMES_FIRST, this.#framesMax);
     this.#ring = new Uint8Array(frames * CARRIER_FRAME_SAMPLES);
-    this.#ends = new Uint8Array(frames);
+    this.#follows = new Uint8Array(frames);
     this.#playheadMs = options.playheadMs ?? Number.NEGATIVE_INFINITY;
   }
 
@@ -95,9 +103,19 @@ export class OutboundTrack {
     return this.#sentMs;
   }
 
+  /** Position of the last mark that came back: all before it has been heard. */
+  get echoedMs(): number {
+    return this.#echoedMs;
+  }
+
   /** Milliseconds waiting here. */
   get queuedMs(): number {
     return this.#queuedBytes * MS_PER_BYTE;
+  }
+
+  /** Where all that was pushed so far will end, in whole frames: what `markEchoed` and `heardMs` count in. */
+  get endMs(): number {
+    return this.#sentMs + FRAME_MS * (this.#frames + Math.sign(this.#partial));
   }
 
   /** When all that was sent will have been played, if nothing held it up on its way; long ago when nothing was. */
@@ -113,6 +131,15 @@ export class OutboundTrack {
   /** Times Twilio ran dry in the middle of an utterance. */
   get underruns(): number {
     return this.#underruns;
+  }
+
+  /**
+   * For how long Twilio has confirmed nothing of what it should have played by now. 0 as well for a peer that has
+   * never confirmed anything.
+   */
+  stalledMs(nowMs: number): number {
+    if (!this.#hasEchoed || this.#markedMs === this.#echoedMs) return 0;
+    return Math.max(0, nowMs - Math.max(this.#awaitedMs, this.#echoedAtMs));
   }
 
   /** How long after it was due the last frame was sent. Already set when that frame reaches the sink. */
@@ -140,23 +167,32 @@ export class OutboundTrack {
 
   /** The utterance is complete: pads its last frame with silence, and a mark follows that frame. */
   endUtterance(nowMs: number): void {
-    if (this.#partial > 0) {
-      const start = this.#tailAt;
-      this.#ring.fill(MULAW_SILENCE, start, start + CARRIER_FRAME_SAMPLES - this.#partial);
-      if (this.#frames === 0) this.#readyMs = nowMs;
-      this.#partial = 0;
-      this.#frames++;
-    }
+    this.#fillPartial(nowMs);
     if (this.#frames > 0) {
-      this.#ends[(this.#head + this.#frames - 1) % this.#ends.length] = 1;
+      this.#follows[(this.#head + this.#frames - 1) % this.#follows.length]! |= UTTERANCE_END;
       return;
     }
     this.#speaking = false; // its last frame is gone already
-    if (this.#markedMs < this.#sentMs) this.#mark();
+    if (this.#markedMs < this.#sentMs) this.#sendMark();
+  }
+
+  /** A mark follows what was pushed last, without ending its utterance. */
+  mark(): void {
+    const waiting = this.#frames + Math.sign(this.#partial);
+    if (waiting > 0) this.#follows[(this.#head + waiting - 1) % this.#follows.length]! |= MARKED;
+    else if (this.#markedMs < this.#sentMs) this.#sendMark();
+  }
+
+  /** Nothing was sent before this moment, however long audio has waited: nobody could hear it. */
+  begin(nowMs: number): void {
+    this.#readyMs = nowMs;
   }
 
   /** Sends every frame that is due. */
   pump(nowMs: number): void {
+    if (this.#partial > 0 && this.#frames === 0 && nowMs - this.#playheadMs >= PARTIAL_AFTER_MS) {
+      if (nowMs - this.#readyMs >= PARTIAL_AFTER_MS) this.#fillPartial(nowMs);
+    }
     while (this.#frames > 0 && nowMs >= this.#dueMs) this.#sendFrame(nowMs);
   }
 
@@ -171,7 +207,7 @@ export class OutboundTrack {
    */
   clear(nowMs: number): number {
     const heardMs = this.heardMs(nowMs);
-    this.#ends.fill(0);
+    this.#follows.fill(0);
     this.#head = 0;
     this.#frames = 0;
     this.#partial = 0;
@@ -197,6 +233,7 @@ export class OutboundTrack {
       return false;
     this.#echoedMs = positionMs;
     this.#echoedAtMs = nowMs;
+    this.#hasEchoed = true;
     this.#carryToMs =
       positionMs > this.#unbrokenFromMs ? Number.POSITIVE_INFINITY : Math.max(this.#carryToMs, positionMs);
     return true;
@@ -213,9 +250,14 @@ export class OutboundTrack {
     return this.#frames * CARRIER_FRAME_SAMPLES + this.#partial;
   }
 
+  /** The ring's frame that the next byte goes into. */
+  get #tailFrame(): number {
+    return (this.#head + this.#frames) % this.#follows.length;
+  }
+
   /** Where the next byte goes. */
   get #tailAt(): number {
-    return ((this.#head + this.#frames) % this.#ends.length) * CARRIER_FRAME_SAMPLES + this.#partial;
+    return this.#tailFrame * CARRIER_FRAME_SAMPLES + this.#partial;
   }
 
   get #dueMs(): number {
@@ -232,13 +274,23 @@ export class OutboundTrack {
     this.#sentMs += FRAME_MS;
 
     const frame = this.#head;
-    const ends = this.#ends[frame] === 1;
-    this.#ends[frame] = 0;
-    this.#head = (frame + 1) % this.#ends.length;
+    const follows = this.#follows[frame]!;
+    this.#follows[frame] = 0;
+    this.#head = (frame + 1) % this.#follows.length;
     this.#frames--;
-    this.#speaking = !ends;
+    this.#speaking = (follows & UTTERANCE_END) === 0;
     this.#sink.media(this.#ring, frame * CARRIER_FRAME_SAMPLES, (frame + 1) * CARRIER_FRAME_SAMPLES);
-    if (ends || first || this.#sentMs - this.#markedMs >= this.#options.markEveryMs) this.#mark();
+    if (follows !== 0 || first || this.#sentMs - this.#markedMs >= this.#options.markEveryMs)
+      this.#sendMark();
+  }
+
+  #fillPartial(nowMs: number): void {
+    if (this.#partial === 0) return;
+    const start = this.#tailAt;
+    this.#ring.fill(MULAW_SILENCE, start, start + CARRIER_FRAME_SAMPLES - this.#partial);
+    if (this.#frames === 0) this.#readyMs = nowMs;
+    this.#partial = 0;
+    this.#frames++;
   }
 
   /** What is sent from here on is played after a pause of unknown length: the clock alone can't carry across it. */
@@ -247,7 +299,8 @@ export class OutboundTrack {
     this.#unbrokenFromMs = positionMs;
   }
 
-  #mark(): void {
+  #sendMark(): void {
+    if (this.#markedMs === this.#echoedMs) this.#awaitedMs = this.#playheadMs;
     this.#markedMs = this.#sentMs;
     this.#sink.mark(this.#markName(this.#sentMs));
   }
@@ -258,10 +311,10 @@ export class OutboundTrack {
 
   #reserve(bytes: number): void {
     if (bytes <= this.#ring.length) return;
-    let frames = this.#ends.length;
+    let frames = this.#follows.length;
     while (frames * CARRIER_FRAME_SAMPLES < bytes) frames = Math.min(2 * frames, this.#framesMax);
     this.#ring = unrolled(this.#ring, this.#head * CARRIER_FRAME_SAMPLES, frames * CARRIER_FRAME_SAMPLES);
-    this.#ends = unrolled(this.#ends, this.#head, frames);
+    this.#follows = unrolled(this.#follows, this.#head, frames);
     this.#head = 0;
   }
 }

@@ -1,15 +1,12 @@
 // One call in a worker: the caller's frames to its agent, the agent's speech to the caller, and one ending. It
 // does not know whether messages come from a lane or a socket, and owns no timer: its host ticks it.
-import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, frameSamples } from "../../domain/audio.ts";
 import type { EndReason, StreamViolation } from "../../domain/endings.ts";
 import { assertNever } from "../../domain/errors.ts";
 import type { StreamSid } from "../../domain/ids.ts";
-import type { WorkerCounts } from "../../lane/counts.ts";
+import type { News, Prompt, Prompts } from "../../lane/news.ts";
 import type { CallTicket, TaskReport } from "../../lane/ticket.ts";
-import type { Agent, CallFacts, Line } from "../agents/port.ts";
-import { decodeMulaw } from "../audio/g711.ts";
-import { InboundTrack } from "../audio/inboundTrack.ts";
-import type { Resampler } from "../audio/resampler.ts";
+import type { Agent, Audio, AudioFormat, CallFacts, Cut, Line } from "../agents/port.ts";
+import { TurnDetector } from "../audio/turnDetector.ts";
 import {
   createMediaFrame,
   decodeBase64,
@@ -17,67 +14,90 @@ import {
   type Message,
   scanMedia,
 } from "../protocol/messages.ts";
+import { Hearing } from "./hearing.ts";
+import { Patience } from "./patience.ts";
+import type { MakeRecorder, Recorder } from "./recorder.ts";
 import { Speech, type SpeechOutlet } from "./speech.ts";
+import { Teller } from "./teller.ts";
+import { Turns } from "./turns.ts";
 
 /** How long after its last words are due a goodbye may stay unacknowledged before the call ends anyway. */
 const GOODBYE_GRACE_MS = 2_000;
+/** An agent waits for what it waits for this finely. */
+const AGENT_TICK_MS = 20;
+/** Twilio confirms nothing for so long: nobody hears the agent any more. */
+const STALL_MS = 5_000;
+/** A stream may send this many unreadable messages in so long. */
+const MALFORMED_MAX = 50;
+const MALFORMED_MS = 10_000;
 
 /** What a call needs of the worker it runs in. */
 export interface CallSurroundings extends SpeechOutlet {
-  readonly counts: WorkerCounts;
-  nowMs(): number;
-  createResampler(fromHz: number, toHz: number): Resampler;
+  readonly prompts: Prompts;
   createAgent(settings: CallTicket["agent"], line: Line, facts: CallFacts): Agent;
+  readonly createRecorder: MakeRecorder;
   /** Called once, last. */
   ended(report: TaskReport): void;
+}
+
+/** On its way out: the call ends for this reason once all was heard, or at that time. */
+interface Leaving extends Pick<TaskReport, "error" | "isApologized"> {
+  readonly reason: EndReason;
+  readonly untilMs: number;
 }
 
 // Calls of a worker run one after the other, so these are shared by all of them and nothing is allocated per frame.
 const frame = createMediaFrame();
 const payload = new Uint8Array(16 * 1_024);
-const carrierSamples = new Int16Array(CARRIER_FRAME_SAMPLES);
-const agentSamples = new Map<number, Int16Array>();
-
-function agentFrame(rateHz: number): Int16Array {
-  const known = agentSamples.get(rateHz);
-  if (known !== undefined) return known;
-  const made = new Int16Array(frameSamples(rateHz));
-  agentSamples.set(rateHz, made);
-  return made;
-}
 
 export class Call implements Line {
   readonly ticket: CallTicket;
   readonly #around: CallSurroundings;
   readonly #agent: Agent;
-  readonly #track: InboundTrack;
-  readonly #trackCounts = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
-  /** These are there as soon as the stream is. */
-  #heardFrame: Int16Array = new Int16Array(0);
-  #upsampler: Resampler | undefined;
-  #speech: Speech | undefined;
+  readonly #hearing: Hearing;
+  readonly #speech: Speech;
+  readonly #turns: Turns;
+  readonly #detector: TurnDetector | undefined;
+  readonly #teller: Teller;
+  #recorder: Recorder | undefined;
+  /** There as soon as the stream is. */
+  #patience: Patience | undefined;
+  #streamSid: StreamSid | undefined;
   #streamSidBytes = new Uint8Array(0);
   #startedMs = 0;
-  #leaving: { readonly untilMs: number } | undefined;
-  #resumeId = "";
+  #tickedMs = Number.NEGATIVE_INFINITY;
+  #leaving: Leaving | undefined;
+  /** Where the agent's first words of the call stand; undefined when it has said none, or they are told. */
+  #firstWordMs: number | undefined;
+  #hasSpoken: boolean;
+  #malformed = 0;
+  #malformedSinceMs = 0;
   #digits = 0;
   #isOver = false;
 
   constructor(ticket: CallTicket, around: CallSurroundings) {
     this.ticket = ticket;
     this.#around = around;
-    const { callSid, accountSid, run, direction, from, to, resumed } = ticket;
-    const left = resumed?.remains;
-    this.#agent = around.createAgent(ticket.agent, this, {
-      callSid,
-      accountSid,
-      run,
-      direction,
-      from,
-      to,
-      resumed: resumed && { heardMs: left?.heardMs ?? 0, resumeId: left?.resumeId ?? "" },
+    this.#teller = new Teller(ticket, around.lane, around.counts);
+    const { max_silence_ms: maxSilenceMs = 0, interruption } = ticket.agent;
+    this.#turns = new Turns(interruption ?? "off", (news) => this.tell(news));
+    this.#detector = interruption !== undefined || maxSilenceMs > 0 ? new TurnDetector() : undefined;
+    this.#hasSpoken = ticket.resumed !== undefined;
+    this.#speech = new Speech(ticket, around, {
+      over: (utterance) => this.tell({ kind: "utterance", ...utterance }),
+      marked: (name, heardMs) => this.#agent.marked(name, heardMs),
+      sent: (mulaw, start, end, playMs) => this.#recorder?.agent(mulaw, start, end, playMs),
     });
-    this.#track = new InboundTrack((mulaw) => this.#hear(mulaw), this.#trackCounts);
+    const { counts, createResampler } = around;
+    this.#hearing = new Hearing({
+      counts,
+      createResampler,
+      tap: (mulaw) => this.#listen(mulaw),
+      agent: (heard) => this.#agent.hear(heard),
+    });
+    if (ticket.recording?.announcement === true && ticket.resumed === undefined)
+      this.#prompt("announcement", "the call is recorded");
+    this.#agent = around.createAgent(ticket.agent, this, factsOf(ticket));
   }
 
   /** Goes on with a stream that began on a worker which is dead; does nothing for a new call. */
@@ -89,11 +109,11 @@ export class Call implements Line {
   /** Takes one message of the stream. `bytes` belongs to the lane and is reused after this returns. */
   receive(bytes: Uint8Array): void {
     if (this.#isOver) return;
-    if (this.#speech !== undefined && scanMedia(bytes, frame)) {
+    if (this.#streamSid !== undefined && scanMedia(bytes, frame)) {
       if (!this.#isOurStream(bytes)) return this.#violated("foreign_stream");
       const length = decodeBase64(bytes, frame.payloadStart, frame.payloadEnd, payload);
-      if (length < 0) this.#around.counts.add("messagesMalformed");
-      else this.#accept(frame.timestampMs, payload, length);
+      if (length < 0) this.#unreadable();
+      else this.#hearing.accept(frame.timestampMs, payload, length);
       return;
     }
     this.#control(decodeMessage(bytes));
@@ -101,95 +121,278 @@ export class Call implements Line {
 
   /** Sends what is due. Returns why the call is to end now, if it is. Called about every millisecond. */
   tick(nowMs: number): EndReason | undefined {
+    if (this.#isOver || this.#patience === undefined) return undefined;
     const speech = this.#speech;
-    if (this.#isOver || speech === undefined) return undefined;
     speech.pump(nowMs);
-    const { max_duration_ms: maxDurationMs } = this.ticket.agent;
-    if (maxDurationMs > 0 && nowMs - this.#startedMs >= maxDurationMs) return "max_duration";
-    const hasLeft = this.#leaving !== undefined && (speech.isHeard || nowMs >= this.#leaving.untilMs);
-    return hasLeft ? "agent_hung_up" : undefined;
+    this.#progressed(nowMs);
+    if (this.#leaving !== undefined) {
+      const { reason, untilMs } = this.#leaving;
+      return speech.isHeard || nowMs >= untilMs ? reason : undefined;
+    }
+    if (speech.stalledMs(nowMs) >= STALL_MS) {
+      this.tell({ kind: "playout_stalled", behindMs: Math.round(speech.stalledMs(nowMs)) });
+      return "media_lost";
+    }
+    return this.#lookAtLimits(this.#patience, nowMs);
+  }
+
+  /** Whether `tickAgent` is due. Apart from `tick`, because an agent's code runs in it. */
+  isAgentDue(nowMs: number): boolean {
+    return nowMs - this.#tickedMs >= AGENT_TICK_MS;
+  }
+
+  tickAgent(nowMs: number): void {
+    this.#tickedMs = nowMs;
+    if (this.#isOver) return;
+    this.#recorder?.tick(nowMs);
+    this.#agent.tick(nowMs);
   }
 
   /** Ends the call; only the first reason counts. */
   end(reason: EndReason, why: Pick<TaskReport, "error" | "violation"> = {}): void {
     if (this.#isOver) return;
+    const nowMs = this.#around.nowMs();
+    this.#speech.close(nowMs); // tells what was heard, which an agent may still want to know
     this.#isOver = true;
-    const heardMs = this.#speech?.totalHeardMs(this.#around.nowMs()) ?? 0;
+    const heardMs = Math.round(this.#speech.totalHeardMs(nowMs));
+    const leaving = this.#leaving?.reason === reason ? this.#leaving : undefined;
+    const { error, isApologized } = leaving ?? {};
     try {
-      this.#agent.ended();
+      this.#recorder?.finish(nowMs);
+      this.#agent.ended(reason);
     } finally {
-      this.#upsampler?.free();
-      this.#speech?.free();
-      this.#around.ended({ reason, ...why, heardMs: Math.round(heardMs), digits: this.#digits });
+      this.#hearing.free();
+      this.#around.ended({
+        reason,
+        heardMs,
+        digits: this.#digits,
+        ...(error !== undefined && { error }),
+        ...(isApologized !== undefined && { isApologized }),
+        ...why,
+      });
     }
   }
 
   // Line: what the agent may do.
 
-  say(samples: Int16Array): number {
-    if (this.#isOver || this.#speech === undefined || this.#leaving !== undefined) return 0;
-    return this.#speech.say(samples, this.#around.nowMs());
+  ready(hears: AudioFormat, speaks: AudioFormat): void {
+    if (this.#isOver) return;
+    this.#speech.speaks(speaks);
+    this.#hearing.ready(hears);
   }
 
-  endUtterance(): void {
-    if (!this.#isOver) this.#speech?.endUtterance(this.#around.nowMs());
+  hold(): void {
+    this.#hearing.hold();
   }
 
-  clear(): number {
-    return this.#isOver ? 0 : (this.#speech?.clear(this.#around.nowMs()) ?? 0);
+  beginUtterance(id: string, text: string): void {
+    if (this.#mayNotSpeak) return;
+    this.#speech.beginUtterance(id, text, this.#around.nowMs());
+  }
+
+  say(audio: Audio): number {
+    if (this.#mayNotSpeak || audio.length === 0) return 0;
+    const nowMs = this.#around.nowMs();
+    const speech = this.#speech;
+    const fromMs = speech.endMs;
+    const taken = speech.say(audio, nowMs);
+    if (taken === 0) return 0;
+    if (!this.#hasSpoken) this.#firstWordMs = fromMs;
+    this.#hasSpoken = true;
+    this.#turns.agentSpoke(nowMs, fromMs);
+    this.#patience?.agentHeardUntil(speech.lastWordMs(nowMs));
+    this.#progressed(nowMs);
+    return taken;
+  }
+
+  endUtterance(text?: string): void {
+    if (!this.#mayNotSpeak) this.#speech.endUtterance(this.#around.nowMs(), text);
+  }
+
+  mark(name: string): void {
+    if (this.#mayNotSpeak || this.#speech.mark(name)) return;
+    this.tell({ kind: "agent_refused", what: "too_many", count: 1 });
+  }
+
+  clear(): Cut {
+    if (this.#mayNotSpeak) return { by: "agent", utterance: undefined, heardMs: 0, heardText: "" };
+    return this.#cut("agent", this.#around.nowMs(), 0);
+  }
+
+  get queuedMs(): number {
+    return this.#isOver ? 0 : this.#speech.queuedMs;
+  }
+
+  transcript(role: "caller" | "agent", text: string): void {
+    this.tell({ kind: "transcript", role, text });
   }
 
   hangUp(when: "heard" | "now"): void {
-    if (this.#isOver || this.#leaving !== undefined) return;
-    if (when === "now" || this.#speech === undefined) return this.end("agent_hung_up");
-    const nowMs = this.#around.nowMs();
-    this.#speech.endUtterance(nowMs);
-    this.#leaving = { untilMs: this.#speech.lastWordMs(nowMs) + GOODBYE_GRACE_MS };
+    if (this.#mayNotSpeak) return;
+    if (when === "now" || this.#streamSid === undefined) return this.end("agent_hung_up");
+    this.#leave({ reason: "agent_hung_up" });
   }
 
   fail(why: string): void {
-    this.end("agent_failed", { error: why });
+    if (this.#mayNotSpeak) return;
+    if (this.#streamSid === undefined) return this.end("agent_failed", { error: why });
+    this.#apologize("agent_failed", why);
   }
 
   leaveBehind(resumeId: string): void {
-    if (this.#isOver) return;
-    this.#resumeId = resumeId;
-    this.#speech?.leaveBehind(resumeId);
+    if (!this.#isOver) this.#speech.leaveBehind(resumeId);
+  }
+
+  tell(news: News): void {
+    if (!this.#isOver) this.#teller.tell(news, this.#around.nowMs());
+  }
+
+  nowMs(): number {
+    return this.#around.nowMs();
+  }
+
+  get #mayNotSpeak(): boolean {
+    return this.#isOver || this.#leaving !== undefined;
   }
 
   #begin(streamSid: StreamSid, talkedMs: number): void {
+    const nowMs = this.#around.nowMs();
+    this.#streamSid = streamSid;
     this.#streamSidBytes = new TextEncoder().encode(streamSid);
-    this.#startedMs = this.#around.nowMs() - talkedMs;
-    const { rateHz } = this.#agent.hears;
-    this.#heardFrame = agentFrame(rateHz);
-    this.#upsampler = this.#around.createResampler(CARRIER_RATE_HZ, rateHz);
-    this.#speech = new Speech(this.ticket, streamSid, this.#agent.speaks, this.#around);
-    if (this.#resumeId !== "") this.#speech.leaveBehind(this.#resumeId);
+    this.#startedMs = nowMs - talkedMs;
+    const { agent, recording, resumed } = this.ticket;
+    const limits = {
+      firstSpeechTimeoutMs: agent.first_speech_timeout_ms ?? 0,
+      maxSilenceMs: agent.max_silence_ms ?? 0,
+      maxDurationMs: agent.max_duration_ms,
+    };
+    this.#patience = new Patience(limits, this.#startedMs, nowMs, resumed !== undefined);
+    if (recording !== undefined)
+      this.#recorder = this.#around.createRecorder(this.ticket, this.#startedMs, (news) => this.tell(news));
+    this.#speech.begin(streamSid);
+    if (this.#firstWordMs !== undefined) this.#patience.agentHeardUntil(this.#speech.lastWordMs(nowMs));
     this.#agent.started();
+  }
+
+  /** Whatever the agent does meanwhile, the call ends once what is queued was heard. */
+  #leave(leaving: Omit<Leaving, "untilMs">): void {
+    const nowMs = this.#around.nowMs();
+    this.#speech.endUtterance(nowMs);
+    this.#leaving = { ...leaving, untilMs: this.#speech.lastWordMs(nowMs) + GOODBYE_GRACE_MS };
+  }
+
+  #apologize(reason: EndReason, error?: string): void {
+    this.#prompt("apology", reason);
+    this.#leave({ reason, isApologized: true, ...(error !== undefined && { error }) });
+  }
+
+  #prompt(prompt: Prompt, why: string): void {
+    this.tell({ kind: "prompt", prompt, why });
+    this.#speech.prompt(this.#around.prompts[prompt], this.#around.nowMs());
+  }
+
+  #lookAtLimits(patience: Patience, nowMs: number): EndReason | undefined {
+    if (this.#detector?.isSpeaking === true) patience.callerHeardAt(nowMs);
+    const enough = patience.at(nowMs);
+    if (enough === "comfort") this.#prompt("comfort", "the agent has said nothing");
+    else if (enough === "silence") this.#apologize("silence");
+    else return enough;
+    return undefined;
+  }
+
+  #progressed(nowMs: number): void {
+    const { sentMs, confirmedMs } = this.#speech;
+    this.#turns.progressed(nowMs, sentMs, confirmedMs);
+    if (this.#firstWordMs === undefined || sentMs <= this.#firstWordMs) return;
+    this.#firstWordMs = undefined;
+    this.tell({
+      kind: "first_audio",
+      sinceTaskMs: Math.round(nowMs - this.ticket.placedAtMs),
+      sinceStreamMs: Math.round(nowMs - this.#startedMs),
+    });
+  }
+
+  /** The caller, before the agent hears it. */
+  #listen(mulaw: Uint8Array): void {
+    this.#recorder?.caller(mulaw);
+    const detector = this.#detector;
+    if (detector === undefined) return;
+    const nowMs = this.#around.nowMs();
+    const decision = detector.hear(mulaw, this.#speech.levelNowDb(nowMs));
+    if (decision === "started") this.#callerStarted(detector, nowMs);
+    else if (decision === "stopped") this.#callerStopped(detector, nowMs);
+  }
+
+  #callerStarted(detector: TurnDetector, nowMs: number): void {
+    const isSpeaking = this.#speech.isSpeaking(nowMs);
+    const isCutting = this.#turns.callerStarted({ isSpeaking, isGreeted: this.#speech.isGreeted });
+    const isInterrupting = isCutting && this.#leaving === undefined;
+    this.tell({
+      kind: "speech_started",
+      levelDb: Math.round(detector.levelDb),
+      floorDb: Math.round(detector.floorDb),
+      thresholdDb: Math.round(detector.thresholdDb),
+      isAgentSpeaking: isSpeaking,
+      isInterrupting,
+    });
+    if (isInterrupting) this.#agent.interrupted(this.#cut("caller", nowMs, detector.onsetAgoMs));
+  }
+
+  #callerStopped(detector: TurnDetector, nowMs: number): void {
+    this.tell({
+      kind: "speech_stopped",
+      levelDb: Math.round(detector.levelDb),
+      floorDb: Math.round(detector.floorDb),
+      lastedMs: detector.lastedMs,
+    });
+    const isSpeaking = this.#speech.isSpeaking(nowMs);
+    this.#turns.callerStopped(nowMs - detector.endedAgoMs, {
+      isSpeaking,
+      isGreeted: this.#speech.isGreeted,
+    });
+  }
+
+  #cut(by: Cut["by"], nowMs: number, tookMs: number): Cut {
+    const { droppedMs, ...cut } = this.#speech.clear(nowMs);
+    this.#recorder?.cleared(nowMs);
+    this.#turns.cleared();
+    this.#patience?.cut(nowMs);
+    if (this.#firstWordMs !== undefined) this.#firstWordMs = 0;
+    this.tell({ kind: "interrupted", by, droppedMs, tookMs: Math.round(tookMs) });
+    return { by, ...cut };
   }
 
   #violated(violation: StreamViolation): void {
     this.end("protocol_error", { violation });
   }
 
+  #unreadable(): void {
+    this.#around.counts.add("messagesMalformed");
+    const nowMs = this.#around.nowMs();
+    if (nowMs - this.#malformedSinceMs > MALFORMED_MS) {
+      this.#malformedSinceMs = nowMs;
+      this.#malformed = 0;
+    }
+    if (++this.#malformed > MALFORMED_MAX) this.#violated("malformed");
+  }
+
   #control(message: Message): void {
-    if (message.event === "malformed") return this.#around.counts.add("messagesMalformed");
+    if (message.event === "malformed") return this.#unreadable();
     if (message.event === "ignored" || message.event === "connected") return;
     if (message.event === "start") {
-      if (this.#speech !== undefined) return this.#violated("start_twice");
+      if (this.#streamSid !== undefined) return this.#violated("start_twice");
       return this.#begin(message.streamSid, 0);
     }
-    const speech = this.#speech;
-    if (speech === undefined) return this.#violated("early_message");
-    if (message.streamSid !== speech.streamSid) return this.#violated("foreign_stream");
+    if (this.#streamSid === undefined) return this.#violated("early_message");
+    if (message.streamSid !== this.#streamSid) return this.#violated("foreign_stream");
     switch (message.event) {
       case "media":
         if (message.track === "inbound")
-          this.#accept(message.timestampMs, message.payload, message.payload.length);
+          this.#hearing.accept(message.timestampMs, message.payload, message.payload.length);
         return;
       case "mark":
         // Twilio sends a mark back even for audio it cleared, so a mark of a past generation is normal here.
-        if (speech.markEchoed(message.name)) this.#agent.marked(speech.heardMs());
+        if (this.#speech.markEchoed(message.name)) this.#progressed(this.#around.nowMs());
         return;
       case "dtmf":
         this.#digits++;
@@ -202,31 +405,19 @@ export class Call implements Line {
     }
   }
 
-  #accept(timestampMs: number, mulaw: Uint8Array, length: number): void {
-    const counted = this.#trackCounts;
-    this.#track.accept(timestampMs, mulaw, length);
-    const { counts } = this.#around;
-    counts.add("framesHeard", counted.frames - counted.concealed);
-    if (counted.concealed > 0) counts.add("framesConcealed", counted.concealed);
-    if (counted.late > 0) counts.add("framesLate", counted.late);
-    if (counted.resyncs > 0) counts.add("resyncs", counted.resyncs);
-    counted.frames = 0;
-    counted.concealed = 0;
-    counted.late = 0;
-    counted.resyncs = 0;
-  }
-
-  #hear(mulaw: Uint8Array): void {
-    if (this.#isOver) return;
-    decodeMulaw(mulaw, carrierSamples);
-    this.#upsampler!.process(carrierSamples, this.#heardFrame);
-    this.#agent.hear(this.#heardFrame);
-  }
-
   #isOurStream(bytes: Uint8Array): boolean {
     const ours = this.#streamSidBytes;
     if (frame.streamSidEnd - frame.streamSidStart !== ours.length) return false;
     for (let i = 0; i < ours.length; i++) if (bytes[frame.streamSidStart + i] !== ours[i]) return false;
     return true;
   }
+}
+
+function factsOf(ticket: CallTicket): CallFacts {
+  const { callSid, accountSid, run, direction, from, to, workflow, variables, parameters, resumed } = ticket;
+  const left = resumed?.remains;
+  return {
+    ...{ callSid, accountSid, run, direction, from, to, workflow, variables, parameters },
+    resumed: resumed && { heardMs: left?.heardMs ?? 0, resumeId: left?.resumeId ?? "" },
+  };
 }

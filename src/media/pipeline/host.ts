@@ -13,6 +13,7 @@ import type { CallTicket, TaskReport } from "../../lane/ticket.ts";
 import { type AgentMakers, loadAgentMakers } from "../agents/makers.ts";
 import { loadResamplers, type MakeResampler } from "../audio/resampler.ts";
 import { Call, type CallSurroundings } from "./call.ts";
+import type { MakeRecorder } from "./recorder.ts";
 
 const TICK_MS = 1;
 /** Ticks without a call before ticking stops: long enough for the lane's last buffers to go home. */
@@ -26,12 +27,16 @@ export interface Equipment {
   readonly agents: AgentMakers;
   readonly createResampler: MakeResampler;
   readonly prompts: Prompts;
+  readonly createRecorder: MakeRecorder;
 }
 
 /** Loads it, once per worker. `agentModules` are URLs of modules with types of agent beside the built-in ones. */
 export async function loadEquipment(agentModules: readonly string[], prompts: Prompts): Promise<Equipment> {
   const [agents, createResampler] = await Promise.all([loadAgentMakers(agentModules), loadResamplers()]);
-  return { agents, createResampler, prompts };
+  const createRecorder: MakeRecorder = () => {
+    throw new Error("no recorder yet");
+  };
+  return { agents, createResampler, prompts, createRecorder };
 }
 
 /** What a worker shares with the front thread. */
@@ -109,13 +114,15 @@ export class CallHost {
   }
 
   #surroundings(seat: Seat): CallSurroundings {
-    const { agents, createResampler } = this.#equipment;
+    const { agents, createResampler, createRecorder, prompts } = this.#equipment;
     return {
       lane: this.#lane,
       counts: this.#counts,
       remains: this.#remains,
       nowMs: () => this.#clock.nowMs(),
       createResampler,
+      prompts,
+      createRecorder,
       createAgent: (settings, line, facts) => {
         const type = agents.get(settings.type);
         if (type === undefined) throw new Error(`no agent type ${settings.type} in this worker`);
@@ -150,11 +157,14 @@ export class CallHost {
     Atomics.add(this.#heartbeat, 0, 1);
   }
 
-  /** No agent's code runs in here, so a tick that ends nothing needs no context. */
+  /** No agent's code runs in a call's own tick, so one that ends nothing needs no context. */
   #tickCall(seat: Seat, nowMs: number): void {
+    const { call } = seat;
+    if (call === undefined) return;
     try {
-      const reason = seat.call?.tick(nowMs);
-      if (reason !== undefined) this.#within(seat, () => seat.call?.end(reason));
+      const reason = call.tick(nowMs);
+      if (reason !== undefined) this.#within(seat, endCall, call, reason);
+      else if (call.isAgentDue(nowMs)) this.#within(seat, tickAgent, call, nowMs);
     } catch (error) {
       this.#blame(seat, error);
     }
@@ -206,6 +216,14 @@ function textOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+function endCall(call: Call, reason: EndReason): void {
+  call.end(reason);
+}
+
+function tickAgent(call: Call, nowMs: number): void {
+  call.tickAgent(nowMs);
+}
+
 function deliver(call: Call, kind: RecordKind, bytes: Uint8Array): void {
   switch (kind) {
     case RecordKind.media:
@@ -216,6 +234,7 @@ function deliver(call: Call, kind: RecordKind, bytes: Uint8Array): void {
     case RecordKind.end:
       return call.end(utf8.decode(bytes) as EndReason);
     case RecordKind.ready:
+    case RecordKind.news:
       throw new Error("a record for the front thread came to a worker");
     default:
       assertNever(kind);

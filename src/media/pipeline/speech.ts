@@ -1,23 +1,29 @@
-// The agent's speech on its way to the caller: from the agent's samples to finished frames for the stream's
-// socket, paced and marked, and the ledger of what was heard.
-import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, FRAME_MS, frameSamples } from "../../domain/audio.ts";
+// What the caller is to hear, on its way to them: from the agent's audio and the gateway's own prompts to finished
+// frames for the stream's socket, paced and marked, and the ledger of what was heard.
+import { CARRIER_RATE_HZ, FRAME_MS } from "../../domain/audio.ts";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import { type LaneEnd, RecordKind } from "../../lane/lane.ts";
 import type { CallRemains } from "../../lane/remains.ts";
 import type { CallTicket } from "../../lane/ticket.ts";
-import type { AudioFormat } from "../agents/port.ts";
-import { encodeMulaw } from "../audio/g711.ts";
+import type { Audio, AudioFormat, Cut } from "../agents/port.ts";
+import { LEVEL_MIN_DB, mulawLevelDb } from "../audio/level.ts";
 import { OutboundTrack } from "../audio/outboundTrack.ts";
-import type { Resampler } from "../audio/resampler.ts";
+import type { MakeResampler } from "../audio/resampler.ts";
 import { OutboundEncoder } from "../protocol/outbound.ts";
+import { HeardLedger, type Utterance } from "./ledger.ts";
+import { Voice } from "./voice.ts";
 
 /** Twilio holds at most this much of our audio: an interruption is as quick as this is short. */
 const LEAD_MS = 200;
 /** How closely the heard ledger follows the caller's ear. */
 const MARK_EVERY_MS = 200;
 /** Speech an agent may have waiting; past it the newest is dropped and counted. */
-const QUEUE_MS = 30_000;
+export const QUEUE_MS = 30_000;
+/** While Twilio confirms nothing for so long, nothing more is sent: it would only pile up on its way. */
+const STALL_PAUSE_MS = 1_000;
+/** Frames whose levels are remembered: those that Twilio may still be playing. */
+const LEVELS = 2 * (LEAD_MS / FRAME_MS);
 
 /** Where finished frames go, and what is shared by all calls of the worker. */
 export interface SpeechOutlet {
@@ -25,33 +31,46 @@ export interface SpeechOutlet {
   readonly counts: WorkerCounts;
   readonly remains: CallRemains;
   nowMs(): number;
-  createResampler(fromHz: number, toHz: number): Resampler;
+  readonly createResampler: MakeResampler;
 }
 
-const carrierSamples = new Int16Array(CARRIER_FRAME_SAMPLES);
-const mulaw = new Uint8Array(CARRIER_FRAME_SAMPLES);
+/** What the call is told, and who else listens. */
+export interface SpeechListener {
+  /** An utterance of the agent's is over. */
+  over(utterance: Utterance): void;
+  /** A mark of the agent's was heard, `heardMs` into its utterance. */
+  marked(name: string, heardMs: number): void;
+  /** One frame on its way to Twilio, which plays it from `playMs` on. The bytes are valid during the call. */
+  sent(mulaw: Uint8Array, start: number, end: number, playMs: number): void;
+}
+
+/** What became of speech that was unsaid. */
+export interface Clearing extends Omit<Cut, "by"> {
+  /** Queued or sent, and not heard. */
+  readonly droppedMs: number;
+}
 
 export class Speech {
-  readonly streamSid: StreamSid;
   readonly #ticket: CallTicket;
   readonly #outlet: SpeechOutlet;
-  readonly #encoder: OutboundEncoder;
+  readonly #listener: SpeechListener;
   readonly #track: OutboundTrack;
-  readonly #downsampler: Resampler;
-  readonly #frameSamples: number;
-  /** The agent's samples that don't fill a frame yet; made when first needed. */
-  #partial: Int16Array | undefined;
-  #partialSamples = 0;
+  readonly #ledger = new HeardLedger();
+  #encoder: OutboundEncoder | undefined;
+  #voice: Voice | undefined;
   /** Heard in generations that a clear has ended, and by the agent this one took over from. */
   #heardBeforeMs: number;
   #resumeId = "";
   #underruns = 0;
+  /** By frame sent: when Twilio begins to play it, and how loud it is. */
+  readonly #playMs = new Float64Array(LEVELS);
+  readonly #levelsDb = new Float32Array(LEVELS).fill(LEVEL_MIN_DB);
+  #frame = 0;
 
-  constructor(ticket: CallTicket, streamSid: StreamSid, speaks: AudioFormat, outlet: SpeechOutlet) {
-    this.streamSid = streamSid;
+  constructor(ticket: CallTicket, outlet: SpeechOutlet, listener: SpeechListener) {
     this.#ticket = ticket;
     this.#outlet = outlet;
-    this.#encoder = new OutboundEncoder(streamSid);
+    this.#listener = listener;
     const left = ticket.resumed?.remains;
     this.#heardBeforeMs = left?.heardMs ?? 0;
     this.#track = new OutboundTrack(
@@ -65,86 +84,53 @@ export class Speech {
       },
       {
         media: (source, start, end) => this.#media(source, start, end),
-        mark: (name) => this.#control(this.#encoder.mark(name)),
-        clear: () => this.#control(this.#encoder.clear()),
+        mark: (name) => this.#control(this.#encoder!.mark(name)),
+        clear: () => {
+          if (this.#encoder !== undefined) this.#control(this.#encoder.clear());
+        },
       },
     );
-    this.#downsampler = outlet.createResampler(speaks.rateHz, CARRIER_RATE_HZ);
-    this.#frameSamples = frameSamples(speaks.rateHz);
   }
 
-  /** Queues samples in the agent's format and sends what is due. Returns how many were taken. */
-  say(samples: Int16Array, nowMs: number): number {
-    const whole = this.#frameSamples;
-    let taken = 0;
-    while (taken < samples.length) {
-      const room = whole - this.#partialSamples;
-      const next = Math.min(room, samples.length - taken);
-      if (next === whole && samples.length === whole) {
-        if (!this.#queue(samples, nowMs)) break;
-      } else {
-        this.#partial ??= new Int16Array(whole);
-        if (next === room && this.#track.queuedMs >= QUEUE_MS) {
-          this.#outlet.counts.add("framesDroppedQueue", Math.ceil((samples.length - taken) / whole));
-          break;
-        }
-        this.#partial.set(samples.subarray(taken, taken + next), this.#partialSamples);
-        this.#partialSamples += next;
-        if (this.#partialSamples === whole) {
-          this.#partialSamples = 0;
-          this.#queue(this.#partial, nowMs);
-        }
-      }
-      taken += next;
-    }
-    this.pump(nowMs);
-    return taken;
+  /** The stream is up: what was said so far may be sent. */
+  begin(streamSid: StreamSid): void {
+    this.#encoder = new OutboundEncoder(streamSid);
+    this.#track.begin(this.#outlet.nowMs());
+    if (this.#resumeId !== "") this.#writeRemains();
   }
 
-  endUtterance(nowMs: number): void {
-    if (this.#partial !== undefined && this.#partialSamples > 0) {
-      this.#partial.fill(0, this.#partialSamples);
-      this.#partialSamples = 0;
-      this.#queue(this.#partial, nowMs);
-    }
-    this.#track.endUtterance(nowMs);
-    this.pump(nowMs);
+  /** The agent speaks in this format from now on. */
+  speaks(format: AudioFormat): void {
+    this.#voice?.flush();
+    this.#voice?.free();
+    this.#voice = new Voice(format, this.#outlet.createResampler, (mulaw) => this.#queue(mulaw));
   }
 
-  pump(nowMs: number): void {
-    if (nowMs >= this.#track.nextDueMs()) this.#track.pump(nowMs);
+  /** Whether something said is still to be heard, or the agent is in the middle of saying it. */
+  isSpeaking(nowMs: number): boolean {
+    return this.#ledger.isMidUtterance || this.#track.heardMs(nowMs) < this.#track.endMs;
   }
 
-  /** Unsays what was not heard. Returns the milliseconds that were, of this generation. */
-  clear(nowMs: number): number {
-    this.#outlet.counts.add("framesDroppedClear", Math.round(this.#track.queuedMs / FRAME_MS));
-    this.#partialSamples = 0;
-    this.#downsampler.reset();
-    const heardMs = this.#track.clear(nowMs);
-    this.#heardBeforeMs += heardMs;
-    return heardMs;
+  get queuedMs(): number {
+    return this.#track.queuedMs;
   }
 
-  /** False for a mark that says nothing: unknown, or of a generation that was cleared. */
-  markEchoed(name: string): boolean {
-    if (!this.#track.markEchoed(name, this.#outlet.nowMs())) return false;
-    this.#outlet.counts.add("marksEchoed");
-    this.#writeRemains();
-    return true;
+  /** Positions in the present generation, in milliseconds: of all that was said, sent, and confirmed as heard. */
+  get endMs(): number {
+    return this.#track.endMs;
   }
 
-  /** What the agent's replacement would need to find its session, should this worker die. */
-  leaveBehind(resumeId: string): void {
-    this.#resumeId = resumeId;
-    this.#writeRemains();
+  get sentMs(): number {
+    return this.#track.sentMs;
   }
 
-  heardMs(): number {
-    return this.#track.heardMs(this.#outlet.nowMs());
+  get confirmedMs(): number {
+    return this.#track.echoedMs;
   }
 
-  totalHeardMs(nowMs: number): number {
-    return this.#heardBeforeMs + this.#track.heardMs(nowMs);
+  /** Whether the first thing the agent said has been heard, or cut. */
+  get isGreeted(): boolean {
+    return this.#ledger.isGreeted;
   }
 
   /** Whether everything said has been acknowledged as played. */
@@ -152,13 +138,123 @@ export class Speech {
     return this.#track.idle;
   }
 
+  /** For how long Twilio has confirmed nothing of what it should have played. */
+  stalledMs(nowMs: number): number {
+    return this.#track.stalledMs(nowMs);
+  }
+
   /** When the last word now queued will have been played. */
   lastWordMs(nowMs: number): number {
     return Math.max(nowMs, this.#track.playheadMs) + this.#track.queuedMs;
   }
 
-  free(): void {
-    this.#downsampler.free();
+  /** How loud is what the caller hears now, in dB below full scale. */
+  levelNowDb(nowMs: number): number {
+    for (let at = 0; at < LEVELS; at++) {
+      const sinceMs = nowMs - this.#playMs[at]!;
+      if (sinceMs >= 0 && sinceMs < FRAME_MS) return this.#levelsDb[at]!;
+    }
+    return LEVEL_MIN_DB;
+  }
+
+  beginUtterance(id: string, text: string, nowMs: number): void {
+    if (this.#ledger.isOpen) this.endUtterance(nowMs);
+    this.#ledger.begin(id, text, this.#track.endMs);
+  }
+
+  /** Queues audio in the agent's format and sends what is due. Returns how many samples were taken. */
+  say(audio: Audio, nowMs: number): number {
+    const voice = this.#voice;
+    if (voice === undefined) return 0;
+    const fromMs = this.#track.endMs;
+    const taken = voice.say(audio);
+    this.#ledger.grew((audio.length * 1_000) / voice.rateHz, fromMs, this.#track.endMs);
+    this.pump(nowMs);
+    return taken;
+  }
+
+  endUtterance(nowMs: number, text?: string): void {
+    this.#voice?.flush();
+    this.#track.endUtterance(nowMs);
+    this.#ledger.complete(this.#track.endMs, text);
+    this.pump(nowMs);
+  }
+
+  /** Says something of the gateway's own: whole frames of mu-law, behind what is queued. */
+  prompt(mulaw: Uint8Array, nowMs: number): void {
+    if (this.#ledger.isOpen) this.endUtterance(nowMs);
+    this.#queue(mulaw);
+    this.#track.endUtterance(nowMs);
+    this.pump(nowMs);
+  }
+
+  /** Has the listener told once all that was said so far is heard. False when too many marks wait. */
+  mark(name: string): boolean {
+    if (!this.#ledger.mark(name, this.#track.endMs)) return false;
+    this.#track.mark();
+    this.#tellMarks();
+    return true;
+  }
+
+  pump(nowMs: number): void {
+    if (this.#encoder === undefined || this.#track.stalledMs(nowMs) > STALL_PAUSE_MS) return;
+    this.#track.pump(nowMs);
+  }
+
+  /** Unsays what was not heard. */
+  clear(nowMs: number): Clearing {
+    const heardMs = this.#track.heardMs(nowMs);
+    const { endMs, sentMs } = this.#track;
+    const at = this.#ledger.at(heardMs);
+    const cut = this.#ledger.cut(sentMs, heardMs);
+    const queuedFrames = Math.round(this.#track.queuedMs / FRAME_MS);
+    if (queuedFrames > 0) this.#outlet.counts.add("framesDroppedClear", queuedFrames);
+    this.#voice?.drop();
+    this.#track.clear(nowMs);
+    this.#heardBeforeMs += heardMs;
+    this.#playMs.fill(0);
+    for (const utterance of cut) this.#listener.over(utterance);
+    return {
+      utterance: at?.id,
+      heardMs: Math.round(at?.heardMs ?? 0),
+      heardText: at?.heardText ?? "",
+      droppedMs: Math.round(endMs - heardMs),
+    };
+  }
+
+  /** The agent says no more in this call: its utterances are over as far as they were heard. */
+  close(nowMs: number): void {
+    const heardMs = this.#track.heardMs(nowMs);
+    for (const utterance of this.#ledger.cut(this.#track.sentMs, heardMs)) this.#listener.over(utterance);
+    this.#voice?.free();
+    this.#voice = undefined;
+  }
+
+  /** False for a mark that says nothing: unknown, or of a generation that was cleared. */
+  markEchoed(name: string): boolean {
+    if (!this.#track.markEchoed(name, this.#outlet.nowMs())) return false;
+    this.#outlet.counts.add("marksEchoed");
+    this.#writeRemains();
+    this.#tellMarks();
+    const { sentMs, echoedMs } = this.#track;
+    for (const utterance of this.#ledger.over(sentMs, echoedMs)) this.#listener.over(utterance);
+    return true;
+  }
+
+  /** What the agent's replacement would need to find its session, should this worker die. */
+  leaveBehind(resumeId: string): void {
+    this.#resumeId = resumeId;
+    if (this.#encoder !== undefined) this.#writeRemains();
+  }
+
+  totalHeardMs(nowMs: number): number {
+    return this.#heardBeforeMs + this.#track.heardMs(nowMs);
+  }
+
+  #tellMarks(): void {
+    const { echoedMs } = this.#track;
+    const heardMs = Math.round(this.#ledger.at(echoedMs)?.heardMs ?? 0);
+    for (const name of this.#ledger.marksUpTo(echoedMs)) this.#listener.marked(name, heardMs);
   }
 
   #writeRemains(): void {
@@ -170,12 +266,18 @@ export class Speech {
   #media(source: Uint8Array, start: number, end: number): void {
     const { lane, counts } = this.#outlet;
     const { slot, epoch } = this.#ticket;
-    const at = lane.reserve(RecordKind.media, slot, epoch, this.#encoder.mediaLength(end - start));
+    const playMs = this.#track.playheadMs - FRAME_MS;
+    this.#frame = (this.#frame + 1) % LEVELS;
+    this.#playMs[this.#frame] = playMs;
+    this.#levelsDb[this.#frame] = mulawLevelDb(source, start);
+    this.#listener.sent(source, start, end, playMs);
+    const encoder = this.#encoder!;
+    const at = lane.reserve(RecordKind.media, slot, epoch, encoder.mediaLength(end - start));
     if (at < 0) {
       counts.add("framesDroppedLane");
       return;
     }
-    this.#encoder.writeMedia(source, start, end, lane.batchBytes, at);
+    encoder.writeMedia(source, start, end, lane.batchBytes, at);
     counts.add("framesSent");
     counts.sentLate(this.#track.lateMs);
     if (this.#track.underruns !== this.#underruns) {
@@ -189,12 +291,13 @@ export class Speech {
     this.#outlet.lane.write(RecordKind.control, slot, epoch, text);
   }
 
-  /** False when the queue is full. */
-  #queue(samples: Int16Array, nowMs: number): boolean {
-    this.#downsampler.process(samples, carrierSamples);
-    encodeMulaw(carrierSamples, mulaw);
-    if (this.#track.push(mulaw, nowMs) === mulaw.length) return true;
-    this.#outlet.counts.add("framesDroppedQueue");
-    return false;
+  /** Returns the bytes taken. */
+  #queue(mulaw: Uint8Array): number {
+    const taken = this.#track.push(mulaw, this.#outlet.nowMs());
+    if (taken < mulaw.length) {
+      const droppedMs = ((mulaw.length - taken) * 1_000) / CARRIER_RATE_HZ;
+      this.#outlet.counts.add("framesDroppedQueue", Math.ceil(droppedMs / FRAME_MS));
+    }
+    return taken;
   }
 }

@@ -1,26 +1,29 @@
 // The agent that gives the caller their own voice back, through decode, resample to its rate, and back: for
 // tests, for load, and for the first call anyone makes.
-import type { Agent, AgentMaker, AudioFormat, Line } from "../port.ts";
+import type { Agent, AgentMaker, Audio, AudioFormat, Line } from "../port.ts";
 import type { EchoSettings } from "./settings.ts";
 
 class Echo implements Agent {
-  readonly hears: AudioFormat;
-  readonly speaks: AudioFormat;
   readonly #line: Line;
+  readonly #format: AudioFormat;
 
   constructor(settings: EchoSettings, line: Line) {
-    this.hears = { encoding: "pcm16", rateHz: settings.rate_hz };
-    this.speaks = this.hears;
     this.#line = line;
+    this.#format = { encoding: "pcm16", rateHz: settings.rate_hz };
   }
 
-  hear(frame: Int16Array): void {
+  started(): void {
+    this.#line.ready(this.#format, this.#format);
+  }
+
+  hear(frame: Audio): void {
     this.#line.say(frame);
   }
 
-  started(): void {}
   dtmf(): void {}
   marked(): void {}
+  interrupted(): void {}
+  tick(): void {}
   ended(): void {}
 }
 

@@ -1,0 +1,120 @@
+// The caller's audio on its way to the agent: in order and without gaps, kept while the agent can't take it, and in
+// the format it hears. Whoever else listens gets each frame as it came, before the agent does.
+import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, FRAME_MS, frameSamples } from "../../domain/audio.ts";
+import type { WorkerCounts } from "../../lane/counts.ts";
+import type { Audio, AudioFormat } from "../agents/port.ts";
+import { decodeMulaw } from "../audio/g711.ts";
+import { InboundTrack } from "../audio/inboundTrack.ts";
+import type { MakeResampler, Resampler } from "../audio/resampler.ts";
+
+/** Caller's audio that waits for its agent: past it the oldest is dropped. */
+const BACKLOG_MS = 2_000;
+const BACKLOG_FRAMES = BACKLOG_MS / FRAME_MS;
+
+export interface HearingParts {
+  readonly counts: WorkerCounts;
+  readonly createResampler: MakeResampler;
+  /** Each 20 ms of the caller, as mu-law. Valid during the call only, as all frames here. */
+  readonly tap: (mulaw: Uint8Array) => void;
+  /** The same in the agent's format, once it is ready. */
+  readonly agent: (frame: Audio) => void;
+}
+
+// Calls of a worker run one after the other, so these are shared by all of them and nothing is allocated per frame.
+const carrierSamples = new Int16Array(CARRIER_FRAME_SAMPLES);
+const agentSamples = new Map<number, Int16Array>();
+
+export class Hearing {
+  readonly #parts: HearingParts;
+  readonly #track: InboundTrack;
+  readonly #trackCounts = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
+  #isReady = false;
+  #format: AudioFormat | undefined;
+  #upsampler: Resampler | undefined;
+  #frame = new Int16Array(0);
+  /** A ring of frames; made when first needed, for good agents never. */
+  #backlog: Uint8Array | undefined;
+  #oldest = 0;
+  #kept = 0;
+
+  constructor(parts: HearingParts) {
+    this.#parts = parts;
+    this.#track = new InboundTrack((mulaw) => this.#hear(mulaw), this.#trackCounts);
+  }
+
+  /** Frames go to the agent from now on, those it has missed first. */
+  ready(format: AudioFormat): void {
+    if (this.#format?.encoding !== format.encoding || this.#format.rateHz !== format.rateHz) {
+      this.free();
+      this.#format = format;
+      if (format.encoding === "pcm16") {
+        this.#upsampler = this.#parts.createResampler(CARRIER_RATE_HZ, format.rateHz);
+        this.#frame = frameAt(format.rateHz);
+      }
+    }
+    this.#isReady = true;
+    while (this.#kept > 0 && this.#isReady) {
+      const at = this.#oldest * CARRIER_FRAME_SAMPLES;
+      this.#oldest = (this.#oldest + 1) % BACKLOG_FRAMES;
+      this.#kept--;
+      this.#tell(this.#backlog!.subarray(at, at + CARRIER_FRAME_SAMPLES));
+    }
+  }
+
+  /** Frames are kept from now on. */
+  hold(): void {
+    this.#isReady = false;
+  }
+
+  /** One media message of the stream. */
+  accept(timestampMs: number, mulaw: Uint8Array, length: number): void {
+    const counted = this.#trackCounts;
+    this.#track.accept(timestampMs, mulaw, length);
+    const { counts } = this.#parts;
+    counts.add("framesHeard", counted.frames - counted.concealed);
+    if (counted.concealed > 0) counts.add("framesConcealed", counted.concealed);
+    if (counted.late > 0) counts.add("framesLate", counted.late);
+    if (counted.resyncs > 0) counts.add("resyncs", counted.resyncs);
+    counted.frames = 0;
+    counted.concealed = 0;
+    counted.late = 0;
+    counted.resyncs = 0;
+  }
+
+  free(): void {
+    this.#upsampler?.free();
+    this.#upsampler = undefined;
+  }
+
+  #hear(mulaw: Uint8Array): void {
+    this.#parts.tap(mulaw);
+    if (this.#isReady) this.#tell(mulaw);
+    else this.#keep(mulaw);
+  }
+
+  #tell(mulaw: Uint8Array): void {
+    if (this.#upsampler === undefined) return this.#parts.agent(mulaw);
+    decodeMulaw(mulaw, carrierSamples);
+    this.#upsampler.process(carrierSamples, this.#frame);
+    this.#parts.agent(this.#frame);
+  }
+
+  #keep(mulaw: Uint8Array): void {
+    this.#backlog ??= new Uint8Array(BACKLOG_FRAMES * CARRIER_FRAME_SAMPLES);
+    if (this.#kept === BACKLOG_FRAMES) {
+      this.#oldest = (this.#oldest + 1) % BACKLOG_FRAMES;
+      this.#kept--;
+      this.#parts.counts.add("framesDroppedAgent");
+    }
+    this.#backlog.set(mulaw, ((this.#oldest + this.#kept) % BACKLOG_FRAMES) * CARRIER_FRAME_SAMPLES);
+    this.#kept++;
+  }
+}
+
+function frameAt(rateHz: number): Int16Array<ArrayBuffer> {
+  const known = agentSamples.get(rateHz);
+  if (known !== undefined) return known as Int16Array<ArrayBuffer>;
+  const made = new Int16Array(frameSamples(rateHz));
+  agentSamples.set(rateHz, made);
+  return made;
+}

@@ -1,0 +1,165 @@
+// The heard ledger: which of an agent's utterances stands where in the audio that goes to the caller, and so how much
+// of each was generated, sent and heard. Pure bookkeeping over positions; what has been heard it is told.
+import assert from "node:assert/strict";
+
+/** Speech is about this fast: tells how much audio a text will be that is still being spoken. 15 characters a second. */
+const MS_PER_CHARACTER = 65;
+/** What of an utterance may be unheard with its text still heard to the end: two frames, as marks are that coarse. */
+const WHOLE_WITHIN_MS = 40;
+/** Of one agent; more are not remembered, the newest first, and never come back. */
+const MARKS_MAX = 200;
+
+/** One utterance that is over, heard or cut. */
+export interface Utterance {
+  readonly id: string;
+  readonly generatedMs: number;
+  readonly sentMs: number;
+  readonly heardMs: number;
+  readonly isInterrupted: boolean;
+  readonly text: string;
+  readonly heardText: string;
+}
+
+interface Entry {
+  readonly id: string;
+  readonly isNamed: boolean;
+  text: string;
+  /** Positions in the track's generation. */
+  readonly startMs: number;
+  endMs: number;
+  /** Audio the agent gave, of which the queue may have refused some. */
+  givenMs: number;
+  isComplete: boolean;
+}
+
+interface AgentMark {
+  readonly name: string;
+  readonly positionMs: number;
+}
+
+/** What of the agent's own is not said by the agent: prompts leave gaps between its utterances. */
+export class HeardLedger {
+  /** Those that are not over, in order; the last one may still grow. */
+  #entries: Entry[] = [];
+  #marks: AgentMark[] = [];
+  #madeUp = 0;
+  #isFirstOver = false;
+
+  /** Whether the first thing the agent said has been heard, or cut. */
+  get isGreeted(): boolean {
+    return this.#isFirstOver;
+  }
+
+  /** Whether there is an utterance that may still grow. */
+  get isOpen(): boolean {
+    return this.#entries.at(-1)?.isComplete === false;
+  }
+
+  /** Whether the agent has begun an utterance and not ended it. One that it never named may be over, unsaid. */
+  get isMidUtterance(): boolean {
+    return this.isOpen && this.#entries.at(-1)!.isNamed;
+  }
+
+  begin(id: string, text: string, positionMs: number): void {
+    this.complete(positionMs);
+    this.#push(id, text, positionMs, true);
+  }
+
+  /** The agent said `givenMs` more, which end at `positionMs`, having begun at `fromMs`. */
+  grew(givenMs: number, fromMs: number, positionMs: number): void {
+    if (!this.isOpen) this.#push(`unnamed-${++this.#madeUp}`, "", fromMs, false);
+    const entry = this.#entries.at(-1)!;
+    entry.givenMs += givenMs;
+    entry.endMs = positionMs;
+  }
+
+  /** The open utterance is complete; `text`, where given, is all of its words. */
+  complete(positionMs: number, text?: string): void {
+    const entry = this.#entries.at(-1);
+    if (entry === undefined || entry.isComplete) return;
+    entry.isComplete = true;
+    if (entry.givenMs > 0) entry.endMs = positionMs;
+    if (text !== undefined) entry.text = text;
+  }
+
+  /** The utterance that is being heard at this position, or the last one before it. */
+  at(
+    heardMs: number,
+  ): { readonly id: string; readonly heardMs: number; readonly heardText: string } | undefined {
+    const entry = this.#entries.findLast(({ startMs }) => startMs <= heardMs) ?? this.#entries[0];
+    if (entry === undefined) return undefined;
+    const heard = clamp(heardMs - entry.startMs, 0, entry.endMs - entry.startMs);
+    return { id: entry.id, heardMs: heard, heardText: heardTextOf(entry, heard) };
+  }
+
+  /** False when there are too many already. */
+  mark(name: string, positionMs: number): boolean {
+    if (this.#marks.length >= MARKS_MAX) return false;
+    this.#marks.push({ name, positionMs });
+    return true;
+  }
+
+  /** Takes out the marks that have been heard, in order. */
+  marksUpTo(heardMs: number): readonly string[] {
+    const heard = this.#marks.findIndex(({ positionMs }) => positionMs > heardMs);
+    return this.#marks.splice(0, heard < 0 ? this.#marks.length : heard).map(({ name }) => name);
+  }
+
+  /** Takes out the utterances that were heard to their end. */
+  over(sentMs: number, heardMs: number): readonly Utterance[] {
+    const over: Utterance[] = [];
+    for (let first = this.#entries[0]; first !== undefined; first = this.#entries[0]) {
+      if (!first.isComplete || heardMs < first.endMs) break;
+      this.#entries.shift();
+      over.push(utteranceOf(first, sentMs, heardMs));
+    }
+    if (over.length > 0) this.#isFirstOver = true;
+    return over;
+  }
+
+  #push(id: string, text: string, startMs: number, isNamed: boolean): void {
+    this.#entries.push({ id, isNamed, text, startMs, endMs: startMs, givenMs: 0, isComplete: false });
+  }
+
+  /** All that is not over is cut at these positions, and so are its marks; positions begin anew. */
+  cut(sentMs: number, heardMs: number): readonly Utterance[] {
+    const cut = this.#entries.map((entry) => utteranceOf(entry, sentMs, heardMs));
+    this.#entries = [];
+    this.#marks = [];
+    if (cut.length > 0) this.#isFirstOver = true;
+    return cut;
+  }
+}
+
+function utteranceOf(entry: Entry, sentMs: number, heardMs: number): Utterance {
+  const lengthMs = entry.endMs - entry.startMs;
+  const sent = clamp(sentMs - entry.startMs, 0, lengthMs);
+  const heard = clamp(heardMs - entry.startMs, 0, lengthMs);
+  assert(heard <= sent, "nothing is heard that was not sent");
+  return {
+    id: entry.id,
+    generatedMs: Math.round(entry.givenMs),
+    sentMs: Math.round(sent),
+    heardMs: Math.round(heard),
+    isInterrupted: !entry.isComplete || heard < lengthMs,
+    text: entry.text,
+    heardText: heardTextOf(entry, heard),
+  };
+}
+
+/**
+ * As much of the text as the heard part of the audio holds, by length, back to the last whole word. An estimate: how
+ * long each word took nobody has said. Of an utterance whose audio is still coming its length is estimated too.
+ */
+function heardTextOf({ text, startMs, endMs, isComplete }: Entry, heardMs: number): string {
+  const spokenMs = endMs - startMs;
+  const wholeMs = isComplete ? spokenMs : Math.max(spokenMs, text.length * MS_PER_CHARACTER);
+  if (heardMs >= wholeMs - WHOLE_WITHIN_MS) return wholeMs > 0 ? text : "";
+  const characters = Math.floor((text.length * heardMs) / wholeMs);
+  if (/\s/.test(text[characters] ?? " ")) return text.slice(0, characters).trimEnd();
+  return text.slice(0, characters).replace(/\S*$/, "").trimEnd();
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(value, least), most);
+}

@@ -1,0 +1,80 @@
+// An agent's audio, in whatever format and portions it comes, as mu-law frames. Keeps what doesn't fill a frame yet;
+// knows nothing of when they are sent.
+import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, frameSamples } from "../../domain/audio.ts";
+import type { Audio, AudioFormat } from "../agents/port.ts";
+import { encodeMulaw } from "../audio/g711.ts";
+import type { MakeResampler, Resampler } from "../audio/resampler.ts";
+
+/** Takes mu-law; returns how many bytes were taken, fewer than given when there is no more room. */
+export type MulawTaker = (mulaw: Uint8Array) => number;
+
+const carrierSamples = new Int16Array(CARRIER_FRAME_SAMPLES);
+const mulaw = new Uint8Array(CARRIER_FRAME_SAMPLES);
+
+export class Voice {
+  readonly #take: MulawTaker;
+  readonly #format: AudioFormat;
+  readonly #downsampler: Resampler | undefined;
+  readonly #frameSamples: number;
+  /** Samples that don't fill a frame yet; made when first needed. */
+  #partial: Int16Array | undefined;
+  #partialSamples = 0;
+
+  constructor(format: AudioFormat, createResampler: MakeResampler, take: MulawTaker) {
+    this.#take = take;
+    this.#format = format;
+    this.#frameSamples = frameSamples(format.rateHz);
+    this.#downsampler =
+      format.encoding === "pcm16" ? createResampler(format.rateHz, CARRIER_RATE_HZ) : undefined;
+  }
+
+  get rateHz(): number {
+    return this.#format.rateHz;
+  }
+
+  /** Takes audio of the format. Returns the samples taken: fewer than given when there is no more room. */
+  say(audio: Audio): number {
+    if (this.#format.encoding === "mulaw") return this.#take(audio as Uint8Array);
+    const samples = audio as Int16Array;
+    const whole = this.#frameSamples;
+    let taken = 0;
+    while (taken < samples.length) {
+      const room = whole - this.#partialSamples;
+      const next = Math.min(room, samples.length - taken);
+      if (next === whole && samples.length === whole) {
+        if (!this.#convert(samples)) break;
+      } else {
+        this.#partial ??= new Int16Array(whole);
+        this.#partial.set(samples.subarray(taken, taken + next), this.#partialSamples);
+        if (next === room && !this.#convert(this.#partial)) break;
+        this.#partialSamples = next === room ? 0 : this.#partialSamples + next;
+      }
+      taken += next;
+    }
+    return taken;
+  }
+
+  /** Nothing more comes for now: what doesn't fill a frame is padded with silence. */
+  flush(): void {
+    if (this.#partial === undefined || this.#partialSamples === 0) return;
+    this.#partial.fill(0, this.#partialSamples);
+    this.#partialSamples = 0;
+    this.#convert(this.#partial);
+  }
+
+  /** Forgets what is not a frame yet, and the sound before it. */
+  drop(): void {
+    this.#partialSamples = 0;
+    this.#downsampler?.reset();
+  }
+
+  free(): void {
+    this.#downsampler?.free();
+  }
+
+  #convert(samples: Int16Array): boolean {
+    this.#downsampler!.process(samples, carrierSamples);
+    encodeMulaw(carrierSamples, mulaw);
+    return this.#take(mulaw) === mulaw.length;
+  }
+}
