@@ -1,6 +1,6 @@
 // Are callers well? What someone on call looks at first.
 import { MappingType } from "@grafana/grafana-foundation-sdk/dashboard";
-import type { EndReason } from "../../src/domain/endings.ts";
+import { END_REASONS, type EndReason } from "../../src/domain/endings.ts";
 import { dashboard, graph, quantiles, stat } from "./panels.ts";
 import { inRange, of, perMinute, quantile, seen, total } from "./queries.ts";
 
@@ -14,6 +14,8 @@ const FAILURES = [
   "worker_lost",
 ] as const satisfies readonly EndReason[];
 const FAILED = `reason=~"${FAILURES.join("|")}"`;
+/** All that were answered: refusals are no failures, and would hide them. */
+const ANSWERED = `reason=~"${END_REASONS.join("|")}"`;
 const LOST_IN = 'direction="in", fate=~"late|dropped_.*"';
 const LOST_OUT = 'direction="out", fate=~"dropped_queue|dropped_lane|dropped_socket"';
 
@@ -59,12 +61,12 @@ export const overview = (): string =>
           "Failed calls",
           {
             description:
-              "Of the calls that ended in this time, those that ended by a fault: ours, the agent's or the network's. Refused calls are not among them.",
+              "Of the answered calls that ended in this time, those that ended by a fault: ours, the agent's or the network's.",
             unit: "percentunit",
             warnAt: 0.01,
             badAt: 0.05,
           },
-          `${inRange("calls_ended_total", FAILED)} / clamp_min(${inRange("calls_ended_total")}, 1)`,
+          `${inRange("calls_ended_total", FAILED)} / clamp_min(${inRange("calls_ended_total", ANSWERED)}, 1)`,
         ),
         stat(
           "Media workers",
@@ -109,14 +111,14 @@ export const overview = (): string =>
           "Failed calls",
           {
             description:
-              "Share of the calls that ended. The reasons beside it say whose fault: agent_failed is the agent's, media_lost the network's or Twilio's, call_error and worker_lost ours.",
+              "Share of the answered calls that ended. The reasons beside it say whose fault: agent_failed is the agent's, media_lost the network's or Twilio's, call_error and worker_lost ours.",
             unit: "percentunit",
             warnAt: 0.01,
             badAt: 0.05,
           },
           [
             "failed",
-            `${total("calls_ended_total", "", FAILED)} / clamp_min(${total("calls_ended_total")}, 0.001)`,
+            `${total("calls_ended_total", "", FAILED)} / clamp_min(${total("calls_ended_total", "", ANSWERED)}, 0.001)`,
           ],
         ),
       ],

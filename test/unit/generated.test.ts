@@ -7,7 +7,9 @@ const files = await generated();
 
 describe("what is made from code", () => {
   for (const { name, path, text } of files) {
-    it(`${name} is as the code says`, () => {
+    // Elsewhere than on Linux some metrics of the process are missing.
+    const skip = name === "docs/metrics.md" && process.platform !== "linux";
+    it(`${name} is as the code says`, { skip }, () => {
       assert.equal(readFileSync(path, "utf8"), text, "run `npm run generate` and commit what it changes");
     });
   }
