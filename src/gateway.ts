@@ -16,6 +16,7 @@ import { newMetrics } from "./composition/newMetrics.ts";
 import { numbers } from "./composition/numbers.ts";
 import { observeCallLog, observeCalls, observeNumbers } from "./composition/observer.ts";
 import { outbound } from "./composition/outbound.ts";
+import { Overload } from "./composition/overload.ts";
 import { pageRoutes } from "./console/page.ts";
 import type { Clock } from "./domain/clock.ts";
 import { createFront, type Front } from "./front/server.ts";
@@ -114,11 +115,20 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   let { settings } = parts;
   const records = await loadCallLog(store, clock, observeCallLog(log));
   const { mediaGapMs, pongMs } = parts.silence ?? { mediaGapMs: MEDIA_GAP_MS, pongMs: PONG_MS };
-  const calls = new LiveCalls({
+  const overload = new Overload({
+    clock,
+    callsMax,
+    callsLive: () => calls.size,
+    laneDepthMs: () => pool.state().laneDepthMs,
+    lateness: () => pool.counts().lateness(),
+    residentBytes: process.memoryUsage.rss,
+  });
+  const calls: LiveCalls = new LiveCalls({
     clock,
     directory,
     records,
     tasks: pool,
+    strength: overload,
     observer,
     limits: { callsMax, mediaGapMs, pongMs },
     streamBase: () => settings.streamBase.streamHref,
@@ -205,6 +215,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     callsMax,
     numbersBySync: () => telephony.counts(),
     sockets: () => ({ media: front.sockets(), connections: front.connections() }),
+    admission: () => overload.read(),
   };
   const stopSampling = metrics.watch(sources);
 
@@ -216,6 +227,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     calls.cut();
     front.close();
     stopSampling();
+    overload.close();
     rest.close();
     closing ??= pool
       .close()

@@ -28,6 +28,7 @@ export const REFUSALS = [
   "calls_at_limit",
   "draining",
   "no_worker",
+  "overloaded", // one call more would have cost the others their quality
   "log_full", // what was to be written to the call log waits for a store that can't write
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];

@@ -9,6 +9,7 @@ import type { CallOrder, Placement, PlacementListener } from "../../pool/placeme
 import { isUpgradeSigned } from "../../twilio/signature.ts";
 import type { CallRecords } from "../log/records.ts";
 import type { CallObserver } from "../observer.ts";
+import type { Arrival } from "./admission.ts";
 import { type CallEnvironment, LiveCall, type LiveFacts } from "./liveCall.ts";
 import type { StreamDoor, StreamHandler, StreamRefusal, Upgrade } from "./stream.ts";
 import { StreamTokens } from "./streamToken.ts";
@@ -22,11 +23,19 @@ export interface MediaTasks {
   place(order: CallOrder, listener: PlacementListener): Placement;
 }
 
+/** Whether there is strength for another call. */
+export interface CallStrength {
+  refuses(arrival: Arrival): boolean;
+  /** A call was taken. */
+  taken(): void;
+}
+
 export interface LiveCallsParts {
   readonly clock: Clock;
   readonly directory: Directory;
   readonly records: CallRecords & { readonly isFull: boolean };
   readonly tasks: MediaTasks;
+  readonly strength: CallStrength;
   readonly observer: CallObserver;
   readonly limits: { readonly callsMax: number; readonly mediaGapMs: number; readonly pongMs: number };
   /** What streams are signed over and dialled at, as `wss://host/prefix` or, on loopback, `ws://…`. */
@@ -84,13 +93,14 @@ export class LiveCalls {
     return typeof key === "number" ? this.#byRun.get(key) : this.#byCallSid.get(key);
   }
 
-  /** Why a new call can't be taken now; undefined when it can. */
-  refusal(): Refusal | undefined {
+  /** Why such a call can't be taken now; undefined when it can. */
+  refusal(arrival: Arrival = "inbound"): Refusal | undefined {
     // First: it is the one for which a refusal leaves no record either.
     if (this.#parts.records.isFull) return "log_full";
     if (this.#isDraining) return "draining";
     if (this.size >= this.#parts.limits.callsMax) return "calls_at_limit";
-    return this.#parts.tasks.isReady ? undefined : "no_worker";
+    if (!this.#parts.tasks.isReady) return "no_worker";
+    return this.#parts.strength.refuses(arrival) ? "overloaded" : undefined;
   }
 
   /**
@@ -106,6 +116,7 @@ export class LiveCalls {
     this.#byCallSid.set(callSid, call);
     this.#byRun.set(run, call);
     this.#stopSweeping ??= clock.every(SWEEP_MS, () => this.#sweep());
+    this.#parts.strength.taken();
     call.placed(tasks.place({ ...facts, ...brief }, call));
     return call;
   }

@@ -25,6 +25,7 @@ const OUTCOME_TEXT: Readonly<Record<Outcome, string>> = {
   calls_at_limit: "Refused: as many calls as are allowed were going on.",
   draining: "Refused: the gateway was being shut down.",
   no_worker: "Refused: no media worker was there to take the call.",
+  overloaded: "Refused: the gateway could not have carried one more call without harm to the others.",
   log_full: "Refused: the call log could not be written.",
   busy: "The line was busy.",
   no_answer: "Nobody answered.",

@@ -97,6 +97,8 @@ export function refusalError(refusal: Refusal): GatewayError {
       return busy("The gateway is shutting down and places no more calls.", 30);
     case "no_worker":
       return busy("No media worker is ready for a call just now. Try again in a moment.", 5);
+    case "overloaded":
+      return busy("The gateway carries what it can and places no calls just now. Try again in a moment.", 5);
     case "log_full":
       return busy(
         "The call log can't be written just now, so no call is placed. Look at the database's disk.",

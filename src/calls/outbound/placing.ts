@@ -111,7 +111,7 @@ export class Placing {
 
   #refusal(): Refusal | undefined {
     const { calls, dialer, callsMax } = this.#parts;
-    const refusal = calls.refusal();
+    const refusal = calls.refusal("outbound");
     if (refusal !== undefined) return refusal;
     return calls.size + dialer.pending + this.#opening >= callsMax ? "calls_at_limit" : undefined;
   }

@@ -40,6 +40,7 @@ export function refuse(refusal: Refusal): TwimlAnswer {
     case "calls_at_limit":
     case "draining":
     case "no_worker":
+    case "overloaded":
     case "log_full":
       return { twiml: reject("busy"), answer: "busy" };
     default:

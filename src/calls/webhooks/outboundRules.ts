@@ -51,7 +51,7 @@ export function answerRule(parts: OutboundRuleParts): Rule {
       return sayGoodbye("hang_up");
     }
     const answerer = dialer.answererOf(run);
-    const refusal = answerer === undefined ? "workflow_missing" : calls.refusal();
+    const refusal = answerer === undefined ? "workflow_missing" : calls.refusal("answered");
     if (answerer === undefined || refusal !== undefined) {
       closeRecord(parts, run, { outcome: refusal!, endedBy: "gateway" });
       return refuseAnswered();

@@ -191,10 +191,11 @@ export class World {
       tasks: {
         isReady: true,
         place: (order, listener) => {
-          this.#lastPlaced = new Placement(order, 0, listener);
+          this.#lastPlaced = new Placement(order, 0, listener, 0);
           return this.#lastPlaced;
         },
       },
+      strength: { refuses: () => false, taken() {} },
       observer,
       limits: { callsMax, mediaGapMs, pongMs: 10_000 },
       streamBase: () => "ws://127.0.0.1:1",

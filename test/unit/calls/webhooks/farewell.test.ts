@@ -6,7 +6,7 @@ import { DIAL_ENDINGS, OUTCOMES, type Outcome, REFUSALS } from "../../../../src/
 import { parseTwiml } from "../../../../src/twin/twiml.ts";
 
 const verbsAfter = (outcome: Outcome): unknown => {
-  const { twiml } = answerAfter(outcome);
+  const { twiml } = answerAfter({ outcome, direction: "inbound" });
   return parseTwiml(twiml).map((verb) => (verb.verb === "Reject" ? `Reject ${verb.reason}` : verb.verb));
 };
 
@@ -33,6 +33,7 @@ const OWED: Readonly<Record<Outcome, readonly string[]>> = {
   calls_at_limit: ["Reject busy"],
   draining: ["Reject busy"],
   no_worker: ["Reject busy"],
+  overloaded: ["Reject busy"],
   log_full: ["Reject busy"],
   busy: ["Hangup"],
   no_answer: ["Hangup"],
@@ -45,13 +46,19 @@ describe("what Twilio is told after a call", () => {
   it("is what the caller is owed for how it ended, the same every time", () => {
     for (const outcome of OUTCOMES) {
       assert.deepEqual(verbsAfter(outcome), OWED[outcome], outcome);
-      assert.deepEqual(answerAfter(outcome), answerAfter(outcome));
-      assert.ok(WEBHOOK_ANSWERS.includes(answerAfter(outcome).answer), outcome);
+      assert.deepEqual(
+        answerAfter({ outcome, direction: "inbound" }),
+        answerAfter({ outcome, direction: "inbound" }),
+      );
+      assert.ok(WEBHOOK_ANSWERS.includes(answerAfter({ outcome, direction: "inbound" }).answer), outcome);
     }
   });
 
   it("is counted by what it says", () => {
-    const answers = OUTCOMES.map((outcome) => [verbsAfter(outcome), answerAfter(outcome).answer]);
+    const answers = OUTCOMES.map((outcome) => [
+      verbsAfter(outcome),
+      answerAfter({ outcome, direction: "inbound" }).answer,
+    ]);
     const byVerbs = new Map(answers.map(([verbs, answer]) => [String(verbs), answer]));
     assert.deepEqual(Object.fromEntries(byVerbs), {
       Hangup: "hang_up",
@@ -62,9 +69,11 @@ describe("what Twilio is told after a call", () => {
   });
 
   it("is the refusal itself when the call was refused, and the goodbye itself when it was not", () => {
-    for (const refusal of REFUSALS) assert.deepEqual(answerAfter(refusal), refuse(refusal));
-    for (const ending of DIAL_ENDINGS) assert.deepEqual(answerAfter(ending), sayGoodbye("hang_up"));
-    assert.deepEqual(answerAfter("agent_hung_up"), sayGoodbye("hang_up"));
-    assert.deepEqual(answerAfter("media_lost"), sayGoodbye("apologize"));
+    for (const refusal of REFUSALS)
+      assert.deepEqual(answerAfter({ outcome: refusal, direction: "inbound" }), refuse(refusal));
+    for (const ending of DIAL_ENDINGS)
+      assert.deepEqual(answerAfter({ outcome: ending, direction: "inbound" }), sayGoodbye("hang_up"));
+    assert.deepEqual(answerAfter({ outcome: "agent_hung_up", direction: "inbound" }), sayGoodbye("hang_up"));
+    assert.deepEqual(answerAfter({ outcome: "media_lost", direction: "inbound" }), sayGoodbye("apologize"));
   });
 });
