@@ -5,6 +5,7 @@ import type { WorkflowBrief } from "../domain/brief.ts";
 import type { Refusal } from "../domain/endings.ts";
 import type { AccountSid, ConfigurationId, DefinitionId, NumberId, WorkflowId } from "../domain/ids.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
+import { joined } from "../workflows/agentSecrets.ts";
 import { readDefinition, type Workflow } from "../workflows/workflow.ts";
 
 /** A Twilio account. */
@@ -244,7 +245,7 @@ export class Directory {
 
 function answererFor(workflow: Workflow, types: AgentReaders): Answerer | { readonly refusal: Refusal } {
   if (workflow.status === "archived") return { refusal: "workflow_archived" };
-  const read = readDefinition(workflow.definition, types);
+  const read = readDefinition(joined(workflow), types);
   if ("problems" in read) return { refusal: "workflow_invalid" };
   const { id, name, version, definitionId, templateContextVariables: variables = {} } = workflow;
   return { definitionId, brief: { workflow: { id, name, version }, ...read, variables } };

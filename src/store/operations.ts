@@ -19,7 +19,7 @@ export function prepareOperations(db: Db, vault: Vault) {
     meta: metaStore(db),
     apiKeys: apiKeyStore(db),
     preferences: preferencesStore(db),
-    workflows: workflowStore(db),
+    workflows: workflowStore(db, vault),
     configurations: configurationStore(db, vault),
     numbers: numberStore(db),
     records: recordStore(db),

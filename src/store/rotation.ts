@@ -11,10 +11,14 @@ import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { GatewayError } from "../domain/errors.ts";
-import { placeOf, SEALED_COLUMNS } from "../numbers/configurations/configurations.store.ts";
+import { SEALED as CONFIGURATIONS } from "../numbers/configurations/configurations.store.ts";
+import { SEALED as DEFINITIONS } from "../workflows/workflows.store.ts";
 import { flushFolder, KEY_BYTES, keyPath, newKeyPath, readKey, writeKey } from "./key.ts";
 import { type Db, lockDatabase, openLocked, opensWith, writeKeyCheck } from "./open.ts";
-import { Vault } from "./vault.ts";
+import { type SealedColumns, Vault } from "./vault.ts";
+
+/** Everywhere that secrets are sealed. */
+const SEALED: readonly SealedColumns[] = [CONFIGURATIONS, DEFINITIONS];
 
 export interface Rotation {
   /** Secrets that were sealed anew. */
@@ -107,20 +111,26 @@ function sealAnew(db: Db, old: Vault, next: Vault): number {
   db.pragma("secure_delete = ON"); // what the old key opens is not left on free pages
   let secrets = 0;
   db.transaction(() => {
-    const columns = SEALED_COLUMNS.join(", ");
-    const rows = db.prepare(`SELECT id, ${columns} FROM configurations`).all() as Record<string, unknown>[];
-    for (const column of SEALED_COLUMNS) {
-      const write = db.prepare(`UPDATE configurations SET ${column} = ? WHERE id = ?`);
-      for (const row of rows) {
-        const sealed = row[column] as Uint8Array | null;
-        if (sealed === null) continue;
-        const place = placeOf(row.id as number, column);
-        write.run(next.seal(old.open(sealed, place), place), row.id);
-        secrets++;
-      }
+    for (const sealed of SEALED) {
+      for (const column of sealed.columns) secrets += sealColumnAnew(db, sealed, column, old, next);
     }
     writeKeyCheck(db, next);
   }).exclusive();
   db.pragma("wal_checkpoint(TRUNCATE)");
   return secrets;
+}
+
+function sealColumnAnew(db: Db, sealed: SealedColumns, column: string, old: Vault, next: Vault): number {
+  const { table } = sealed;
+  const rows = db
+    .prepare<[], { readonly id: number; readonly secret: Uint8Array }>(
+      `SELECT id, ${column} AS secret FROM ${table} WHERE ${column} IS NOT NULL`,
+    )
+    .all();
+  const write = db.prepare(`UPDATE ${table} SET ${column} = ? WHERE id = ?`);
+  for (const { id, secret } of rows) {
+    const place = sealed.placeOf(id, column);
+    write.run(next.seal(old.open(secret, place), place), id);
+  }
+  return rows.length;
 }

@@ -10,6 +10,14 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEAD_BYTES = 1 + MARK_BYTES + NONCE_BYTES + TAG_BYTES;
 
+/** Columns of one table that hold sealed secrets, or nothing; its rows have an `id`. */
+export interface SealedColumns<Column extends string = string> {
+  readonly table: string;
+  readonly columns: readonly Column[];
+  /** Where a secret stands, as its seal knows it. */
+  placeOf(id: number, column: Column): string;
+}
+
 /** A sealed secret that was changed, moved to another row or column, or sealed with another key. */
 export class SealBroken extends Error {
   constructor(place: string, cause?: unknown) {

@@ -5,9 +5,10 @@ import type { DefinitionId, WorkflowId } from "../domain/ids.ts";
 import type { FieldProblem } from "../media/agents/port.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
 import { problemsOf } from "../media/agents/settings.ts";
+import type { PartedDefinition } from "./agentSecrets.ts";
 
 /** A workflow in its newest version, as routing and dialling need it. */
-export interface Workflow {
+export interface Workflow extends PartedDefinition {
   readonly id: WorkflowId;
   /** In the addresses of public triggers. */
   readonly uuid: string;
@@ -17,7 +18,7 @@ export interface Workflow {
   readonly version: number;
   /** Of this version, over all workflows. */
   readonly definitionId: DefinitionId;
-  /** `{"agent": {"type": …, …settings}, "recording": {…}}`, as it was saved. */
+  /** `{"agent": {"type": …, …settings}, "recording": {…}}`, as it was saved, without its secrets. */
   readonly definition: unknown;
   readonly templateContextVariables: Readonly<Record<string, unknown>> | undefined;
 }
@@ -36,7 +37,7 @@ const recordingSchema = z
 export type ReadDefinition = Pick<WorkflowBrief, "agent" | "recording">;
 type Problems = { readonly problems: readonly FieldProblem[] };
 
-/** Reads a workflow's definition; problems name their field, as in `["agent", "rate_hz"]`. */
+/** Reads a workflow's definition, with its secrets in it; problems name their field, as in `["agent", "rate_hz"]`. */
 export function readDefinition(definition: unknown, types: AgentReaders): ReadDefinition | Problems {
   const blocks: Record<string, unknown> = isRecord(definition) ? definition : {};
   const agent = readAgent(blocks.agent, types);

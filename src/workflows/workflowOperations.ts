@@ -3,12 +3,14 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Clock } from "../domain/clock.ts";
-import { GatewayError } from "../domain/errors.ts";
+import { FieldsInvalid, GatewayError } from "../domain/errors.ts";
 import { WorkflowId } from "../domain/ids.ts";
 import { idSchema, type Operation, operation } from "../http/operation.ts";
+import type { FieldProblem } from "../media/agents/port.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
 import type { Directory } from "../numbers/directory.ts";
 import type { Store } from "../store/store.ts";
+import { joined, type PartedDefinition, parted, unmasked } from "./agentSecrets.ts";
 import { readDefinition } from "./workflow.ts";
 import {
   listedWorkflow,
@@ -41,6 +43,15 @@ export function workflowOperations(parts: WorkflowParts): readonly Operation[] {
   async function get(id: number): Promise<StoredWorkflow> {
     return found(await workflows.get(id));
   }
+  /** What of a definition is stored, where `stored` is what its masks may stand for. Throws FieldsInvalid. */
+  function kept(sent: unknown, stored: StoredWorkflow | undefined): PartedDefinition {
+    const whole = unmasked(parted(sent, agentTypes), stored);
+    if ("problems" in whole) throw definitionInvalid(whole.problems);
+    // Again, now that it is known what its masks stand for.
+    const read = readDefinition(joined(whole), agentTypes);
+    if ("problems" in read) throw definitionInvalid(read.problems);
+    return whole;
+  }
   /** What was written is what routing sees: answers of the store come in the order it has written in. */
   async function written(write: Promise<StoredWorkflow | undefined>): Promise<StoredWorkflow> {
     const stored = found(await write);
@@ -56,10 +67,12 @@ export function workflowOperations(parts: WorkflowParts): readonly Operation[] {
       summary: "Makes a workflow, which can take calls at once.",
       body: requests.toMake,
       answer: workflowSchema,
-      run: async ({ body: { name, workflow_definition: definition } }) =>
-        workflowAnswer(
-          await written(workflows.create(randomUUID(), name, { definition }, Math.round(clock.wallMs()))),
-        ),
+      run: async ({ body: { name, workflow_definition: sent } }) => {
+        const version = kept(sent, undefined);
+        return workflowAnswer(
+          await written(workflows.create(randomUUID(), name, version, Math.round(clock.wallMs()))),
+        );
+      },
     }),
     operation({
       method: "GET",
@@ -106,7 +119,7 @@ export function workflowOperations(parts: WorkflowParts): readonly Operation[] {
       run: async ({ params, body }) => {
         const changes = {
           name: body.name ?? undefined,
-          definition: body.workflow_definition ?? undefined,
+          ...(body.workflow_definition && kept(body.workflow_definition, await get(params.workflow_id))),
           templateContextVariables: body.template_context_variables ?? undefined,
           workflowConfigurations: body.workflow_configurations ?? undefined,
         };
@@ -139,8 +152,7 @@ export function workflowOperations(parts: WorkflowParts): readonly Operation[] {
       answer: validationSchema,
       errors: [404],
       run: async ({ params }) => {
-        const { definition } = await get(params.workflow_id);
-        const read = readDefinition(definition, agentTypes);
+        const read = readDefinition(joined(await get(params.workflow_id)), agentTypes);
         const problems = "problems" in read ? read.problems : [];
         const errors = problems.map(({ path, message }) => ({
           kind: "workflow" as const,
@@ -152,6 +164,12 @@ export function workflowOperations(parts: WorkflowParts): readonly Operation[] {
       },
     }),
   ];
+}
+
+function definitionInvalid(problems: readonly FieldProblem[]): FieldsInvalid {
+  return new FieldsInvalid(
+    problems.map(({ path, message }) => ({ path: ["body", "workflow_definition", ...path], message })),
+  );
 }
 
 function found(stored: StoredWorkflow | undefined): StoredWorkflow {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { contextSchema, moment, momentSchema, nameSchema } from "../http/operation.ts";
 import type { AgentReaders } from "../media/agents/readers.ts";
+import { joined, masked, parted } from "./agentSecrets.ts";
 import { readDefinition } from "./workflow.ts";
 import type { ListedWorkflow, StoredWorkflow } from "./workflows.store.ts";
 
@@ -40,18 +41,30 @@ const configurationsSchema = z
       "Kept with the version for the clients that use it; how a call is led the agent's own settings say.",
   });
 
+const DEFINITION_WORDS = [
+  'Which agent answers, and its settings: `{"agent": {"type": "echo", "rate_hz": 16000}}`.',
+  "`agent` also has `max_duration_ms` (an hour; 0: no limit) and, for every type but echo, `first_speech_timeout_ms`",
+  "(5,000) and `max_silence_ms` (30,000), 0 for none.",
+  "Secrets, such as `agent_secret`, are answered as masks: a mask that is sent back keeps what is stored; null, or",
+  "leaving the setting out, takes it away.",
+  "`recording` has `enabled` (false), `announcement` (true) and `retention_days` (30; 1 to 3,650).",
+].join(" ");
+
 /** What a request to make a workflow, and one to change it, may hold. */
 export function workflowRequests(agentTypes: AgentReaders) {
   const definition = jsonObject
     .superRefine((given, context) => {
-      const read = readDefinition(given, agentTypes);
+      const sent = parted(given, agentTypes);
+      const read = readDefinition(joined(sent), agentTypes);
       if (!("problems" in read)) return;
-      for (const { path, message } of read.problems)
+      for (const { path, message } of read.problems) {
+        const [block, setting = ""] = path;
+        // What a mask stands for is known, and read, where it is saved.
+        if (block === "agent" && Object.hasOwn(sent.masks, setting)) continue;
         context.addIssue({ code: "custom", path: [...path], message });
+      }
     })
-    .meta({
-      description: 'Which agent answers, and its settings: `{"agent": {"type": "echo", "rate_hz": 16000}}`.',
-    });
+    .meta({ description: DEFINITION_WORDS });
   return {
     toMake: z
       .strictObject({ name: nameSchema, workflow_definition: definition })
@@ -89,7 +102,9 @@ export const listedWorkflowSchema = z.object(listed).meta({ id: "ListedWorkflow"
 export const workflowSchema = z
   .object({
     ...listed,
-    workflow_definition: jsonObject,
+    workflow_definition: jsonObject.describe(
+      "As it was saved, its secrets as masks: **** and the last four characters.",
+    ),
     current_definition_id: z.int().describe("Of this version, among those of all workflows."),
     template_context_variables: jsonObject.nullable(),
     call_disposition_codes: z.null(),
@@ -125,7 +140,7 @@ export function listedWorkflow(stored: ListedWorkflow): z.input<typeof listedWor
 export function workflowAnswer(stored: StoredWorkflow): z.input<typeof workflowSchema> {
   return {
     ...listedWorkflow(stored),
-    workflow_definition: stored.definition as Record<string, unknown>,
+    workflow_definition: masked(stored) as Record<string, unknown>,
     current_definition_id: stored.definitionId,
     template_context_variables: stored.templateContextVariables ?? null,
     call_disposition_codes: null,

@@ -85,6 +85,8 @@ export function number(
 
 const CONFIGURATION = configuration("Test account", { isDefaultOutbound: true });
 const NUMBERS = [number(ECHO_NUMBER, 1, { isDefaultCallerId: true }), number(TEST_AGENT_NUMBER, 2)];
+/** Beside the built-in ones: those that stories call, and one that has secrets. */
+const AGENTS = ["./testAgent.ts", "./secretAgent.ts"].map((name) => new URL(name, import.meta.url).href);
 const WORKFLOWS = [workflow(1, { type: "echo" }), workflow(2, { type: "test" })];
 
 export interface StoryOptions {
@@ -149,7 +151,7 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
     store,
     clock: options.clock ?? systemClock,
     log,
-    agentModules: [new URL("./testAgent.ts", import.meta.url).href],
+    agentModules: AGENTS,
     ...(options.silence && { silence: options.silence }),
     ...(options.callsPerS !== undefined && { callsPerS: options.callsPerS }),
     ...(options.twilioTimeoutMs !== undefined && { twilioTimeoutMs: options.twilioTimeoutMs }),

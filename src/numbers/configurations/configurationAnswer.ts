@@ -1,7 +1,7 @@
 // A configuration as the API shows it, its secrets as masks.
 import { z } from "zod";
+import { mask } from "../../http/masks.ts";
 import { moment, momentSchema } from "../../http/operation.ts";
-import { mask } from "./configurationForm.ts";
 import type { CredentialsCheck, StoredConfiguration } from "./configurations.store.ts";
 import { FORM } from "./providerForm.ts";
 import { CONSOLE_URL, type outboundReadiness, type setupChecklist } from "./readiness.ts";

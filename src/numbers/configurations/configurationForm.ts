@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { type FieldFault, FieldsInvalid } from "../../domain/errors.ts";
 import { AccountSid } from "../../domain/ids.ts";
+import { FOREIGN_MASK, sentAs } from "../../http/masks.ts";
 import { isHostLabel } from "../../twilio/rest.ts";
 import type {
   ConfigurationChanges,
@@ -72,11 +73,6 @@ export function readAccountChanges(
     amdEnabled: form.amd_enabled,
   };
   return { fields, warnings: reader.finish() };
-}
-
-/** The stored secret's last four characters; of one with four or fewer, nothing. */
-export function mask(secret: string): string {
-  return `****${secret.length > 4 ? secret.slice(-4) : ""}`;
 }
 
 /** The fields that are text, as they are named outside. */
@@ -209,12 +205,9 @@ class Reader {
   }
 
   #unmasked(name: TextField, text: string, stored: string | undefined): string | undefined {
-    if (stored !== undefined && text === mask(stored)) return undefined;
-    if (!text.startsWith("****")) return text;
-    this.#fault(
-      name,
-      "This is a mask and not the one of what is stored, so it was not saved: give the whole value, or send the mask exactly as it was answered.",
-    );
+    const sent = sentAs(text, stored);
+    if (sent === "clear") return text;
+    if (sent === "foreign") this.#fault(name, FOREIGN_MASK);
     return undefined;
   }
 

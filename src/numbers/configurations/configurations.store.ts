@@ -4,7 +4,7 @@
 import { GatewayError } from "../../domain/errors.ts";
 import type { AccountSid, ConfigurationId } from "../../domain/ids.ts";
 import type { Db } from "../../store/open.ts";
-import type { Vault } from "../../store/vault.ts";
+import type { SealedColumns, Vault } from "../../store/vault.ts";
 import type { Configuration } from "../directory.ts";
 import { taken } from "../taken.ts";
 
@@ -74,14 +74,14 @@ interface Row {
   readonly updated_at_ms: number;
 }
 
-/** The columns that hold sealed secrets, for whoever seals them anew. */
-export const SEALED_COLUMNS = ["auth_token", "secondary_auth_token", "api_key_secret"] as const;
-type SealedColumn = (typeof SEALED_COLUMNS)[number];
+type SealedColumn = "auth_token" | "secondary_auth_token" | "api_key_secret";
 
-/** Where a secret stands, as its seal knows it. */
-export function placeOf(id: number, column: SealedColumn): string {
-  return `configurations/${id}/${column}`;
-}
+/** For whoever seals them anew. */
+export const SEALED: SealedColumns<SealedColumn> = {
+  table: "configurations",
+  columns: ["auth_token", "secondary_auth_token", "api_key_secret"],
+  placeOf: (id, column) => `configurations/${id}/${column}`,
+};
 
 export function configurationStore(db: Db, vault: Vault) {
   const all = db.prepare<[], Row>("SELECT * FROM configurations ORDER BY id");
@@ -117,7 +117,7 @@ export function configurationStore(db: Db, vault: Vault) {
   );
 
   const sealed = (id: number, column: SealedColumn, secret: string | undefined) =>
-    secret === undefined ? null : vault.seal(secret, placeOf(id, column));
+    secret === undefined ? null : vault.seal(secret, SEALED.placeOf(id, column));
   const get = (id: number): StoredConfiguration | undefined => {
     const row = one.get(id);
     return row && configurationOf(row, vault);
@@ -222,7 +222,7 @@ function changed(fields: ConfigurationFields, changes: ConfigurationChanges): Co
 function configurationOf(row: Row, vault: Vault): StoredConfiguration {
   const open = (column: SealedColumn) => {
     const bytes = row[column];
-    return bytes === null ? undefined : vault.open(bytes, placeOf(row.id, column));
+    return bytes === null ? undefined : vault.open(bytes, SEALED.placeOf(row.id, column));
   };
   const secret = open("api_key_secret");
   return {

@@ -19,12 +19,25 @@ const SECRETS = {
   secondary_auth_token: canary("second"),
   api_key_secret: canary("secret"),
 };
+const AGENT_SECRET = canary("agent");
+const AGENT = { type: "secretive", agent_secret: AGENT_SECRET };
 const ACCOUNT = {
   account_sid: `AC${"5".repeat(32)}`,
   api_key_sid: `SK${"6".repeat(32)}`,
   ...SECRETS,
 };
 const CALLEE = "+14155550188";
+
+/** As its type wants it, and in every way that is refused. */
+const AGENTS = [
+  AGENT,
+  { ...AGENT, agent_secrets: AGENT_SECRET },
+  { ...AGENT, agent_secret: [AGENT_SECRET] },
+  { ...AGENT, other_secret: `****${AGENT_SECRET}` },
+  { ...AGENT, type: "echo" },
+  { ...AGENT, type: AGENT_SECRET },
+];
+const defining = (agent: object) => ({ name: "Canary", workflow_definition: { agent } });
 
 type Schema = { readonly [name: string]: unknown };
 
@@ -39,6 +52,7 @@ function bodiesOf({ body }: Operation): unknown[] {
   return [
     filled,
     { ...(filled as object), [TEXT]: secret },
+    ...(Object.hasOwn(filled as object, "workflow_definition") ? AGENTS.map(defining) : []),
     `{"auth_token": "${secret}`,
     [secret],
     `"${secret}"`,
@@ -89,13 +103,23 @@ it("no secret leaves the gateway by any route, its log, its metrics or its datab
   const saved = await client.post(configurations, { name: "Canary", config: ACCOUNT });
   assert.equal(saved.status, 200);
   const made = await client.post("/api/v1/user/api-keys", { name: "Canary" });
-  const secrets = [API_KEY, METRICS_TOKEN, made.body.api_key as string, ...Object.values(SECRETS)];
+  const secrets = [
+    API_KEY,
+    METRICS_TOKEN,
+    made.body.api_key as string,
+    AGENT_SECRET,
+    ...Object.values(SECRETS),
+  ];
   // Shown once, to whoever makes it: nowhere else from here on.
   const inAnswers: string[] = [JSON.stringify(saved.body)];
 
   const call = await twilio.dial({ to: ECHO_NUMBER, from: CALLEE });
   await (await call.connect()).hasPlayed(20);
   await call.hangUp();
+  assert.equal((await client.put("/api/v1/workflow/1", defining(AGENT))).status, 200);
+  const second = await twilio.dial({ to: ECHO_NUMBER, from: CALLEE });
+  await second.connect();
+  await second.hangUp();
   await client.post("/api/v1/telephony/initiate-call", { workflow_id: 1, phone_number: CALLEE });
 
   let asked = 0;
@@ -118,6 +142,12 @@ it("no secret leaves the gateway by any route, its log, its metrics or its datab
   }
   t.diagnostic(`${asked} requests to ${gateway.operations.length} operations`);
   assert.ok(asked > gateway.operations.length * 5);
+
+  const shown = await client.get("/api/v1/workflow/fetch/1");
+  assert.deepEqual(shown.body.workflow_definition.agent, {
+    ...AGENT,
+    agent_secret: `****${AGENT_SECRET.slice(-4)}`,
+  });
 
   await until("outbound calls to be over", () => gateway.dialer.pending === 0);
   await gateway.records.committed();

@@ -201,6 +201,83 @@ describe("a workflow", () => {
     assertBlames(await client.get(`${FETCH}/seven`), "path.workflow_id");
   });
 
+  it("may hold an agent's secret, which is kept with each version and shown as a mask", async (t) => {
+    const { client, gateway, store } = await startApi(t);
+    const SECRET = "the first secret of all";
+    const define = (settings: object) => ({
+      workflow_definition: { agent: { type: "secretive", ...settings } },
+    });
+    const agentOf = (id: number) => {
+      const answerer = gateway.directory.answererOf(WorkflowId(id));
+      assert.ok("brief" in answerer);
+      return answerer.brief.agent as unknown as Record<string, unknown>;
+    };
+    const made = (await client.post(CREATE, { name: "Secretive", ...define({ agent_secret: SECRET }) })).body;
+    const { id } = made;
+    assert.deepEqual(made.workflow_definition.agent, { type: "secretive", agent_secret: "**** all" });
+    assert.deepEqual((await client.get(`${FETCH}/${id}`)).body, made);
+    assert.equal(agentOf(id).agent_secret, SECRET, "its agent is told");
+
+    // What an editor does: it sends back what it was answered, with something else changed.
+    const { agent } = made.workflow_definition;
+    const edited = (await client.put(place(id), define({ ...agent, greeting: "Hello" }))).body;
+    assert.deepEqual(edited.workflow_definition.agent, { ...agent, greeting: "Hello" });
+    assert.deepEqual([agentOf(id).agent_secret, agentOf(id).greeting], [SECRET, "Hello"]);
+    await client.put(place(id), { name: "Renamed" });
+    assert.equal(
+      agentOf(id).agent_secret,
+      SECRET,
+      "an update that doesn't name the definition leaves it alone",
+    );
+
+    const other = "a secret in its place";
+    const replaced = (await client.put(place(id), define({ agent_secret: other }))).body;
+    assert.equal(replaced.workflow_definition.agent.agent_secret, "****lace");
+    assert.equal(agentOf(id).agent_secret, other);
+    const validated = (await client.post(place(id, "/validate"))).body;
+    assert.deepEqual(validated, { is_valid: true, errors: [] });
+
+    const blamed = "body.workflow_definition.agent.agent_secret";
+    for (const wrong of ["**** all", "****", "too short", 7]) {
+      const refused = await client.put(place(id), define({ agent_secret: wrong }));
+      assertBlames(refused, blamed);
+    }
+    assertBlames(await client.post(CREATE, { name: "Any", ...define({ agent_secret: "****lace" }) }), blamed);
+    assert.equal(agentOf(id).agent_secret, other, "what is refused changes nothing");
+
+    for (const none of [{}, { agent_secret: null }]) {
+      const without = (await client.put(place(id), define(none))).body;
+      assert.deepEqual(without.workflow_definition.agent, { type: "secretive" });
+      assert.ok(!("agent_secret" in agentOf(id)));
+      await client.put(place(id), define({ agent_secret: other }));
+    }
+    const first = await store.workflows.version(made.current_definition_id);
+    assert.deepEqual(first?.secrets, { agent_secret: SECRET }, "calls that began with it go on with it");
+    assert.deepEqual(first?.definition, { agent: { type: "secretive" } });
+  });
+
+  it("says how its calls are recorded, and what its agent is told, up to 16 KiB", async (t) => {
+    const { client, gateway } = await startApi(t);
+    const definition = { ...echo(8_000), recording: { enabled: true, retention_days: 90 } };
+    const made = (await client.post(CREATE, { name: "Recorded", workflow_definition: definition })).body;
+    assert.deepEqual(made.workflow_definition, definition);
+    const told = { company: "Linecard", notes: "n".repeat(16_000) };
+    await client.put(place(made.id), { template_context_variables: told });
+    const answerer = gateway.directory.answererOf(made.id);
+    assert.ok("brief" in answerer);
+    const { workflow, recording, variables } = answerer.brief;
+    assert.deepEqual(workflow, { id: made.id, name: "Recorded", version: 2 });
+    assert.deepEqual(recording, { announcement: true, retentionDays: 90 });
+    assert.deepEqual(variables, told);
+    const tooMuch = { template_context_variables: { notes: "n".repeat(16_384) } };
+    assertBlames(await client.put(place(made.id), tooMuch), "body.template_context_variables");
+    const forEver = { ...definition, recording: { enabled: true, retention_days: 3_651 } };
+    assertBlames(
+      await client.put(place(made.id), { workflow_definition: forEver }),
+      "body.workflow_definition.recording.retention_days",
+    );
+  });
+
   it("names each field that is wrong, and is then not made", async (t) => {
     const { client } = await startApi(t);
     const agent = "body.workflow_definition.agent";

@@ -17,7 +17,7 @@ import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import Database from "better-sqlite3";
-import { AccountSid } from "../../../src/domain/ids.ts";
+import { AccountSid, DefinitionId } from "../../../src/domain/ids.ts";
 import { databaseKey, keyPath, newKeyPath, readKey, writeKey } from "../../../src/store/key.ts";
 import { openDatabase } from "../../../src/store/open.ts";
 import { prepareOperations } from "../../../src/store/operations.ts";
@@ -36,7 +36,7 @@ const run = (t: TestContext, name: Name, args: readonly string[], env: Environme
 const asText = (key: KeyObject) => key.export().toString("base64");
 const newKey = () => createSecretKey(randomBytes(32));
 
-const SECRETS = ["token one", "token two", "next of two", "secret of two"];
+const SECRETS = ["token one", "token two", "next of two", "secret of two", "agent's first", "agent's second"];
 
 /** A stopped gateway's database with secrets, sealed with this key; a key file beside it unless `isInFile` is false. */
 function sealed(t: TestContext, { key = newKey(), isInFile = true } = {}): { path: string; key: KeyObject } {
@@ -44,11 +44,20 @@ function sealed(t: TestContext, { key = newKey(), isInFile = true } = {}): { pat
   if (isInFile) writeKey(keyPath(path), key.export());
   const vault = new Vault(key);
   const { db, close } = openDatabase(path, vault);
-  const { configurations } = prepareOperations(db, vault);
+  const { configurations, workflows } = prepareOperations(db, vault);
   configurations.add(configuration("One", { authToken: SECRETS[0]! }), 0);
   const apiKey = { sid: "SK2", secret: SECRETS[3]! };
   const two = { authToken: SECRETS[1]!, secondaryAuthToken: SECRETS[2]!, apiKey };
   configurations.add(configuration("Two", { accountSid: AccountSid(`AC${"2".repeat(32)}`), ...two }), 0);
+  const definition = { agent: { type: "any" } };
+  const { id } = workflows.create(
+    "0-0-0-0-0",
+    "Any",
+    { definition, secrets: { agent_secret: SECRETS[4]! } },
+    0,
+  );
+  workflows.update(id, { definition, secrets: { agent_secret: SECRETS[5]! } }, 0);
+  workflows.update(id, { definition }, 0);
   close();
   return { path, key };
 }
@@ -58,8 +67,12 @@ function secretsIn(path: string, key: KeyObject): (string | undefined)[] {
   const vault = new Vault(key);
   const { db, close } = openDatabase(path, vault);
   try {
-    const all = prepareOperations(db, vault).configurations.all();
-    return all.flatMap(({ authTokens, apiKey }) => [...authTokens, apiKey?.secret]).filter(Boolean);
+    const { configurations, workflows } = prepareOperations(db, vault);
+    const versions = [1, 2, 3].map((id) => workflows.version(DefinitionId(id))!);
+    return [
+      ...configurations.all().flatMap(({ authTokens, apiKey }) => [...authTokens, apiKey?.secret]),
+      ...versions.map(({ secrets }) => secrets.agent_secret),
+    ].filter(Boolean);
   } finally {
     close();
   }
@@ -193,7 +206,7 @@ describe("a key's rotation", () => {
     assert.deepEqual([status, stderr], [0, ""]);
     assert.match(
       stdout,
-      /^4 secrets were sealed with a new key\.\nIt stands in .*linecard\.key: keep a copy/,
+      /^6 secrets were sealed with a new key\.\nIt stands in .*linecard\.key: keep a copy/,
     );
     const next = readKey(keyPath(path));
     assert.ok(!next.equals(key));

@@ -53,6 +53,7 @@ const echo = (changes: Partial<Workflow> = {}): Workflow => ({
   version: 5,
   definitionId: DefinitionId(9),
   definition: { agent: { type: "echo", rate_hz: 8_000 } },
+  secrets: {},
   templateContextVariables: undefined,
   ...changes,
 });

@@ -102,6 +102,52 @@ describe("what is asked of the store", () => {
   });
 });
 
+describe("the secrets of a workflow's agent", () => {
+  const definition = { agent: { type: "any" } };
+  const create = (store: Store, secrets?: Record<string, string>) =>
+    store.workflows.create("0-0-0-0-0", "Any", { definition, secrets }, 0);
+
+  it("are each version's own: a new definition has none but those that come with it", async (t) => {
+    const { store } = await open(t);
+    const made = await create(store, { agent_secret: "one" });
+    const change = (changes: Parameters<Store["workflows"]["update"]>[1]) =>
+      store.workflows.update(made.id, changes, 0);
+    await change({ name: "Renamed" });
+    await change({ definition, secrets: { agent_secret: "two", other: "three" } });
+    await change({ templateContextVariables: { a: 1 } });
+    await change({ definition });
+    const versions = [0, 1, 2, 3, 4].map((n) => store.workflows.version(DefinitionId(made.definitionId + n)));
+    assert.deepEqual(
+      (await Promise.all(versions)).map((version) => version?.secrets),
+      [
+        { agent_secret: "one" },
+        { agent_secret: "one" },
+        { agent_secret: "two", other: "three" },
+        { agent_secret: "two", other: "three" },
+        {},
+      ],
+    );
+    assert.deepEqual((await store.workflows.all()).at(-1)?.secrets, {});
+  });
+
+  it("open in their own version alone", async () => {
+    const { store, databasePath, key, remove } = await newStore();
+    const { id, definitionId } = await create(store, { agent_secret: "one" });
+    await store.workflows.update(id, { definition, secrets: { agent_secret: "two" } }, 0);
+    await store.close();
+    const db = new Database(databasePath);
+    assert.ok(!JSON.stringify(db.prepare("SELECT definition FROM definitions").all()).includes("secret"));
+    const moved = "(SELECT secrets FROM definitions WHERE id = ?)";
+    db.prepare(`UPDATE definitions SET secrets = ${moved} WHERE id = ?`).run(definitionId, definitionId + 1);
+    db.close();
+    const again = await openStore(databasePath, key);
+    assert.deepEqual((await again.workflows.version(definitionId))?.secrets, { agent_secret: "one" });
+    await assert.rejects(again.workflows.get(id), /can't be opened/);
+    await again.close();
+    remove();
+  });
+});
+
 describe("a store's thread that dies", () => {
   it("is replaced, with all that was committed, and goes on", async (t) => {
     const { store } = await open(t);

@@ -23,7 +23,7 @@ it("a client that asks again and again for runs leaves no more of them in memory
   const records = new CallLog(keeper, { lastRun: 0, records: [] }, clock, observer);
   const workflow = {
     ...{ id: WorkflowId(1), uuid: "u", name: "w", status: "active" as const, version: 1 },
-    ...{ definitionId: DefinitionId(1), definition: {}, templateContextVariables: undefined },
+    ...{ definitionId: DefinitionId(1), definition: {}, secrets: {}, templateContextVariables: undefined },
   };
   const directory = new Directory(
     { configurations: [], numbers: [], workflows: [workflow] },
