@@ -22,7 +22,7 @@ export interface CallFacts {
   readonly from: string;
   readonly to: string;
   /** Which workflow answers, in which version. */
-  readonly workflow: { readonly id: number; readonly version: number };
+  readonly workflow: { readonly id: number; readonly name: string; readonly version: number };
   /** What the workflow's version holds for every call, and what whoever placed this call wants known. */
   readonly variables: Readonly<Record<string, unknown>>;
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -73,6 +73,8 @@ export interface Line {
   clear(): Cut;
   /** Milliseconds of speech that wait to be sent. */
   readonly queuedMs: number;
+  /** Milliseconds of speech the caller has heard in the whole call. */
+  readonly heardMs: number;
   /** A line of the conversation, for the call's record. */
   transcript(role: "caller" | "agent", text: string): void;
   /** Ends the call, after what was said has been heard or at once. */

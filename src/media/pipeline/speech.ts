@@ -1,6 +1,6 @@
 // What the caller is to hear, on its way to them: from the agent's audio and the gateway's own prompts to finished
 // frames for the stream's socket, paced and marked, and the ledger of what was heard.
-import { CARRIER_RATE_HZ, FRAME_MS } from "../../domain/audio.ts";
+import { FRAME_MS } from "../../domain/audio.ts";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import { type LaneEnd, RecordKind } from "../../lane/lane.ts";
@@ -96,7 +96,6 @@ export class Speech {
   begin(streamSid: StreamSid): void {
     this.#encoder = new OutboundEncoder(streamSid);
     this.#track.begin(this.#outlet.nowMs());
-    if (this.#resumeId !== "") this.#writeRemains();
   }
 
   /** The agent speaks in this format from now on. */
@@ -168,6 +167,10 @@ export class Speech {
     if (voice === undefined) return 0;
     const fromMs = this.#track.endMs;
     const taken = voice.say(audio);
+    if (taken < audio.length) {
+      const droppedMs = ((audio.length - taken) * 1_000) / voice.rateHz;
+      this.#outlet.counts.add("framesDroppedQueue", Math.ceil(droppedMs / FRAME_MS));
+    }
     this.#ledger.grew((audio.length * 1_000) / voice.rateHz, fromMs, this.#track.endMs);
     this.pump(nowMs);
     return taken;
@@ -244,7 +247,7 @@ export class Speech {
   /** What the agent's replacement would need to find its session, should this worker die. */
   leaveBehind(resumeId: string): void {
     this.#resumeId = resumeId;
-    if (this.#encoder !== undefined) this.#writeRemains();
+    this.#writeRemains();
   }
 
   totalHeardMs(nowMs: number): number {
@@ -293,11 +296,6 @@ export class Speech {
 
   /** Returns the bytes taken. */
   #queue(mulaw: Uint8Array): number {
-    const taken = this.#track.push(mulaw, this.#outlet.nowMs());
-    if (taken < mulaw.length) {
-      const droppedMs = ((mulaw.length - taken) * 1_000) / CARRIER_RATE_HZ;
-      this.#outlet.counts.add("framesDroppedQueue", Math.ceil(droppedMs / FRAME_MS));
-    }
-    return taken;
+    return this.#track.push(mulaw, this.#outlet.nowMs());
   }
 }

@@ -176,8 +176,11 @@ describe("what an agent says", { concurrency: true }, () => {
     const { call, stream } = await connected();
     stream.press("9");
     await call.ended;
-    assert.equal((await recordAfter(call)).outcome, "agent_failed");
-    assert.deepEqual(lastVerbs(call), ["Say", "Hangup"]);
+    const record = await recordAfter(call);
+    assert.equal(record.outcome, "agent_failed");
+    assert.ok(record.isApologized);
+    assert.ok(stream.playedMs > 3_000, `the recording was played to its end: ${stream.playedMs} ms`);
+    assert.deepEqual(lastVerbs(call), ["Hangup"], "nothing is said twice");
   });
 });
 

@@ -13,12 +13,12 @@ const type: AgentType<typeof schema._output> = {
   type: "moody",
   parse,
   create: () => ({
-    hears: { encoding: "pcm16", rateHz: 8_000 },
-    speaks: { encoding: "pcm16", rateHz: 8_000 },
     started() {},
     hear() {},
     dtmf() {},
     marked() {},
+    interrupted() {},
+    tick() {},
     ended() {},
   }),
 };

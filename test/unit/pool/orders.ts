@@ -1,6 +1,7 @@
 // Calls as the pool is given them, messages of their streams, and listeners that remember.
 import type { EndReason } from "../../../src/domain/endings.ts";
 import { AccountSid, CallSid, RunId, StreamSid } from "../../../src/domain/ids.ts";
+import type { News } from "../../../src/lane/news.ts";
 import type { TaskReport } from "../../../src/lane/ticket.ts";
 import type { CallOrder, PlacementListener } from "../../../src/pool/placement.ts";
 import { briefing } from "../../support/briefing.ts";
@@ -51,11 +52,16 @@ function message(event: string, body: object): Uint8Array {
 /** What a call's owner is told. */
 export class RecordingListener implements PlacementListener {
   readonly frames: string[] = [];
+  readonly news: News[] = [];
   readonly reports: TaskReport[] = [];
   moves = 0;
 
   frame(bytes: Uint8Array): void {
     this.frames.push(Buffer.from(bytes).toString());
+  }
+
+  told(bytes: Uint8Array): void {
+    this.news.push(JSON.parse(Buffer.from(bytes).toString()).news);
   }
 
   replaced(): void {

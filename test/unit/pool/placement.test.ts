@@ -48,7 +48,7 @@ function standIn(t: TestContext, clock = new ManualClock()) {
 
 function placement(): { call: Placement; listener: RecordingListener } {
   const listener = new RecordingListener();
-  const call = new Placement(order(), SLOT, listener);
+  const call = new Placement(order(), SLOT, listener, 0);
   call.epoch = EPOCH;
   return { call, listener };
 }

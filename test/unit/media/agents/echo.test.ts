@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { AccountSid, CallSid, RunId } from "../../../../src/domain/ids.ts";
 import { echoMaker } from "../../../../src/media/agents/echo/echo.ts";
 import { echoReader } from "../../../../src/media/agents/echo/settings.ts";
-import type { CallFacts, Line } from "../../../../src/media/agents/port.ts";
+import type { Audio, AudioFormat, CallFacts, Cut, Line } from "../../../../src/media/agents/port.ts";
 
 const FACTS: CallFacts = {
   callSid: CallSid("CA1"),
@@ -13,14 +13,23 @@ const FACTS: CallFacts = {
   direction: "inbound",
   from: "+14155550142",
   to: "+12025550100",
+  workflow: { id: 1, name: "Echo", version: 1 },
+  variables: {},
+  parameters: {},
   resumed: undefined,
 };
 
 class RecordingLine implements Line {
+  readonly formats: (readonly [hears: AudioFormat, speaks: AudioFormat])[] = [];
   readonly said: number[][] = [];
   readonly other: string[] = [];
+  readonly queuedMs = 0;
 
-  say(samples: Int16Array): number {
+  ready(hears: AudioFormat, speaks: AudioFormat): void {
+    this.formats.push([hears, speaks]);
+  }
+
+  say(samples: Audio): number {
     this.said.push([...samples]);
     return samples.length;
   }
@@ -29,8 +38,12 @@ class RecordingLine implements Line {
     this.other.push("endUtterance");
   }
 
-  clear(): number {
+  clear(): Cut {
     this.other.push("clear");
+    return { by: "agent", utterance: undefined, heardMs: 0, heardText: "" };
+  }
+
+  nowMs(): number {
     return 0;
   }
 
@@ -45,6 +58,26 @@ class RecordingLine implements Line {
   leaveBehind(): void {
     this.other.push("leaveBehind");
   }
+
+  hold(): void {
+    this.other.push("hold");
+  }
+
+  beginUtterance(): void {
+    this.other.push("beginUtterance");
+  }
+
+  mark(): void {
+    this.other.push("mark");
+  }
+
+  transcript(): void {
+    this.other.push("transcript");
+  }
+
+  tell(): void {
+    this.other.push("tell");
+  }
 }
 
 function settingsOf(agent: Record<string, unknown>) {
@@ -56,7 +89,10 @@ function settingsOf(agent: Record<string, unknown>) {
 describe("the echo agent", () => {
   it("hears and speaks at the rate it was set to, 16 kHz by default", () => {
     const rateOf = (agent: Record<string, unknown>) => {
-      const { hears, speaks } = echoMaker.create(settingsOf(agent), new RecordingLine(), FACTS);
+      const line = new RecordingLine();
+      echoMaker.create(settingsOf(agent), line, FACTS).started();
+      assert.equal(line.formats.length, 1);
+      const [hears, speaks] = line.formats[0]!;
       assert.deepEqual(hears, speaks);
       return hears.rateHz;
     };
@@ -74,8 +110,9 @@ describe("the echo agent", () => {
     frame.fill(9); // the call's own buffer, used again for the next frame
     agent.hear(frame);
     agent.dtmf("1");
-    agent.marked(20);
-    agent.ended();
+    agent.marked("mark", 20);
+    agent.tick(20);
+    agent.ended("caller_hung_up");
     assert.deepEqual(line.said, [
       [1, 2, 3],
       [9, 9, 9],

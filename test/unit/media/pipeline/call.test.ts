@@ -84,8 +84,11 @@ describe("a call in its worker", () => {
 
   it("tells its agent who is calling, and nothing before the stream is up", (t) => {
     const { agent, resamplers } = call(t);
-    const { callSid, accountSid, run, direction, from, to } = ticket();
-    assert.deepEqual(agent().facts, { callSid, accountSid, run, direction, from, to, resumed: undefined });
+    const { callSid, accountSid, run, direction, from, to, workflow, variables, parameters } = ticket();
+    assert.deepEqual(agent().facts, {
+      ...{ callSid, accountSid, run, direction, from, to, workflow, variables, parameters },
+      resumed: undefined,
+    });
     assert.deepEqual(agent().told, []);
     assert.equal(resamplers.made, 0, "a call that nobody connects needs none");
   });
@@ -101,16 +104,22 @@ describe("a call in its worker", () => {
     assert.equal(reports[0]!.digits, 2);
   });
 
-  it("tells its agent of marks, in milliseconds heard, but not of those it has unsaid", (t) => {
+  it("tells its agent of its own marks, in milliseconds heard, but not of those it has unsaid", (t) => {
     const { started, agent, passes, marksComeBack } = call(t);
+    const { line } = agent();
     started();
-    agent().line.say(new Int16Array(8_000));
+    line.beginUtterance("first", "");
+    line.say(new Int16Array(800));
+    line.mark("early");
+    line.say(new Int16Array(7_200));
+    line.mark("late");
     passes(200);
     marksComeBack();
-    assert.deepEqual(agent().told.slice(1), ["marked 20", "marked 220"]);
-    assert.equal(agent().line.clear(), 220);
+    assert.deepEqual(agent().told.slice(1), ["marked early 100"]);
+    const { utterance, heardMs } = line.clear();
+    assert.deepEqual([utterance, heardMs], ["first", 300]);
     marksComeBack();
-    assert.equal(agent().told.length, 3);
+    assert.equal(agent().told.length, 2);
   });
 
   it("skips what it cannot read or does not know", (t) => {
@@ -135,7 +144,7 @@ describe("a call's agent on the line", () => {
     const { line } = agent();
     assert.equal(line.say(new Int16Array(160)), 0);
     line.endUtterance();
-    assert.equal(line.clear(), 0);
+    assert.equal(line.clear().heardMs, 0);
     started();
     assert.equal(line.say(new Int16Array(160)), 160);
     line.hangUp("heard");
@@ -319,13 +328,13 @@ describe("whatever happens to a call", () => {
         assert.ok(one.reports[0]!.heardMs >= 0 && Number.isInteger(one.reports[0]!.heardMs));
         const { line } = one.agent();
         assert.equal(line.say(new Int16Array(160)), 0);
-        assert.equal(line.clear(), 0);
+        assert.equal(line.clear().heardMs, 0);
       }),
       { numRuns: 150 },
     );
   });
 
-  for (const moment of ["started", "hear", "dtmf 1", "marked 20"]) {
+  for (const moment of ["started", "hear", "dtmf 1", "marked here 20"]) {
     it(`an exception of its agent's at "${moment}" leaves it to be ended, and all is freed`, (t) => {
       const one = call(t, {
         react: (event) => {
@@ -338,6 +347,7 @@ describe("whatever happens to a call", () => {
           one.call.receive(mediaMessage(0, 9));
           one.dtmf("1");
           one.agent().line.say(new Int16Array(160));
+          one.agent().line.mark("here");
           one.marksComeBack();
         },
         new RegExp(`at ${moment}`),

@@ -92,6 +92,8 @@ describe("a worker's host", () => {
       [
         [RecordKind.media, 3, 11],
         [RecordKind.control, 3, 11], // its mark
+        [RecordKind.news, 3, 11], // its first words
+        [RecordKind.news, 3, 11], // and what of them was heard
       ],
     );
     assert.equal(counts.get("framesSent"), 1);

@@ -5,11 +5,13 @@ import type { AgentRateHz } from "../../../../src/domain/audio.ts";
 import { AccountSid, CallSid, RunId, StreamSid } from "../../../../src/domain/ids.ts";
 import { WorkerCounts } from "../../../../src/lane/counts.ts";
 import { LaneEnd, RecordKind } from "../../../../src/lane/lane.ts";
+import type { ToldNews } from "../../../../src/lane/news.ts";
 import { CallRemains } from "../../../../src/lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../../../src/lane/ticket.ts";
-import type { Agent, AudioFormat, CallFacts, Line } from "../../../../src/media/agents/port.ts";
+import type { Agent, Audio, AudioFormat, CallFacts, Cut, Line } from "../../../../src/media/agents/port.ts";
 import { loadResamplers } from "../../../../src/media/audio/resampler.ts";
 import type { CallSurroundings } from "../../../../src/media/pipeline/call.ts";
+import { readPrompts } from "../../../../src/media/recordings/recordings.ts";
 import { briefing } from "../../../support/briefing.ts";
 import { ManualClock } from "../../../support/manualClock.ts";
 
@@ -19,6 +21,7 @@ export const SLOT = 2;
 export const EPOCH = 7;
 
 const createSpeex = await loadResamplers();
+const prompts = readPrompts();
 const utf8 = new TextEncoder();
 
 export function ticket(changes: Partial<CallTicket> = {}): CallTicket {
@@ -32,6 +35,7 @@ export function ticket(changes: Partial<CallTicket> = {}): CallTicket {
     from: "+14155550142",
     to: "+12025550100",
     ...briefing({ type: "remembering", max_duration_ms: 0 }),
+    placedAtMs: 0,
     resumed: undefined,
     ...changes,
   };
@@ -56,29 +60,28 @@ export function mediaMessage(frame: number, voice: number): Uint8Array {
 
 /** Remembers what it was told, and does what the test told it to do then. */
 export class RememberingAgent implements Agent {
-  readonly hears: AudioFormat;
-  readonly speaks: AudioFormat;
   readonly line: Line;
   readonly facts: CallFacts;
   readonly told: string[] = [];
   readonly heard: Int16Array[] = [];
+  readonly #format: AudioFormat;
   /** What it does when it is told something; may throw. */
   react: (event: string) => void;
 
   constructor(line: Line, facts: CallFacts, rateHz: AgentRateHz, react: (event: string) => void) {
-    this.hears = { encoding: "pcm16", rateHz };
-    this.speaks = this.hears;
+    this.#format = { encoding: "pcm16", rateHz };
     this.line = line;
     this.facts = facts;
     this.react = react;
   }
 
   started(): void {
+    this.line.ready(this.#format, this.#format);
     this.#told("started");
   }
 
-  hear(frame: Int16Array): void {
-    this.heard.push(frame.slice());
+  hear(frame: Audio): void {
+    this.heard.push(Int16Array.from(frame));
     this.react("hear");
   }
 
@@ -86,9 +89,15 @@ export class RememberingAgent implements Agent {
     this.#told(`dtmf ${digit}`);
   }
 
-  marked(heardMs: number): void {
-    this.#told(`marked ${heardMs}`);
+  marked(name: string, heardMs: number): void {
+    this.#told(`marked ${name} ${heardMs}`);
   }
+
+  interrupted({ utterance, heardMs }: Cut): void {
+    this.#told(`interrupted ${utterance} ${heardMs}`);
+  }
+
+  tick(): void {}
 
   ended(): void {
     this.#told("ended");
@@ -136,6 +145,10 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
         },
       };
     },
+    prompts,
+    createRecorder: () => {
+      throw new Error("no call here is recorded");
+    },
     createAgent(_settings, line, facts) {
       agent = new RememberingAgent(line, facts, rateHz, react);
       return agent;
@@ -152,8 +165,13 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
   /** What went to the stream's socket so far. */
   const sent = () =>
     readRecords()
-      .filter(({ kind }) => kind !== RecordKind.ready)
+      .filter(({ kind }) => kind === RecordKind.media || kind === RecordKind.control)
       .map(({ text }) => JSON.parse(text) as Sent);
+  /** What was told of the call so far. */
+  const news = () =>
+    readRecords()
+      .filter(({ kind }) => kind === RecordKind.news)
+      .map(({ text }) => (JSON.parse(text) as ToldNews).news);
   /** The audio of it, as mu-law. */
   const audio = () => Buffer.concat(sent().map(({ media }) => Buffer.from(media?.payload ?? "", "base64")));
   return {
@@ -166,6 +184,7 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
     agent: () => agent!,
     records: readRecords,
     sent,
+    news,
     audio,
     close(): void {
       lane.close();

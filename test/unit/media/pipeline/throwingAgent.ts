@@ -1,22 +1,24 @@
 // An agent type that throws at the moment its settings name.
 import { z } from "zod";
-import type { Agent, AgentType } from "../../../../src/media/agents/port.ts";
+import type { Agent, AgentType, Line } from "../../../../src/media/agents/port.ts";
 import { agentSettings, NO_SILENCE_LIMITS } from "../../../../src/media/agents/settings.ts";
 
 const { schema, parse } = agentSettings("throwing", { ...NO_SILENCE_LIMITS, at: z.string() });
+const FORMAT = { encoding: "pcm16", rateHz: 16_000 } as const;
 type Settings = z.output<typeof schema>;
 
 class ThrowingAgent implements Agent {
-  readonly hears = { encoding: "pcm16", rateHz: 16_000 } as const;
-  readonly speaks = this.hears;
   readonly #at: string;
+  readonly #line: Line;
 
-  constructor({ at }: Settings) {
+  constructor({ at }: Settings, line: Line) {
     this.#at = at;
+    this.#line = line;
     this.#reach("create");
   }
 
   started(): void {
+    this.#line.ready(FORMAT, FORMAT);
     this.#reach("started");
   }
 
@@ -28,7 +30,12 @@ class ThrowingAgent implements Agent {
     this.#reach("dtmf");
   }
 
+  tick(): void {
+    this.#reach("tick");
+  }
+
   marked(): void {}
+  interrupted(): void {}
 
   ended(): void {
     this.#reach("ended");
@@ -42,7 +49,7 @@ class ThrowingAgent implements Agent {
 const type: AgentType<Settings> = {
   type: "throwing",
   parse,
-  create: (settings) => new ThrowingAgent(settings),
+  create: (settings, line) => new ThrowingAgent(settings, line),
 };
 
 export default type;
