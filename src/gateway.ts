@@ -95,7 +95,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { clock, log, store } = parts;
   const agentModules = parts.agentModules ?? [];
   const prompts = parts.prompts ?? readPrompts();
-  const agentTypes = await loadAgentReaders(agentModules);
+  const agentTypes = await loadAgentReaders(agentModules, { privateHosts: parts.settings.agentPrivateHosts });
   const directory = await loadDirectory(store, agentTypes, parts.settings.publicBase.isLoopback);
   const keys = await ApiKeys.load(store, clock, parts.settings.apiKey, {
     token: parts.settings.metricsToken,
@@ -108,7 +108,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   });
   const { callsMax, mediaWorkers } = parts.settings;
   const [pool, rest] = await Promise.all([
-    MediaPool.start({ workers: mediaWorkers, callsMax, clock, agentModules, prompts, observer }),
+    MediaPool.start({
+      ...{ workers: mediaWorkers, callsMax, clock, agentModules, prompts, observer },
+      agentPrivateHosts: parts.settings.agentPrivateHosts,
+      recordingsPath: parts.settings.recordingsPath,
+    }),
     loadTwilioRest({ clock, random: Math.random, timeoutMs: parts.twilioTimeoutMs }),
   ]);
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
+import { dirname, join } from "node:path";
 import { GatewayError } from "./domain/errors.ts";
 import { AccountSid } from "./domain/ids.ts";
 
@@ -61,6 +62,8 @@ export interface Settings {
   /** Asked by Twilio when we don't answer; as given, since a fragment carries Twilio's connection overrides. */
   readonly voiceFallbackUrl: string | undefined;
   readonly databasePath: string;
+  /** The folder that calls are recorded into; made when it is first needed. */
+  readonly recordingsPath: string;
   readonly apiKey: string | undefined;
   /** 256 bits. A key object, so that no log or error can print it. */
   readonly encryptionKey: KeyObject | undefined;
@@ -86,6 +89,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
   const port = variables.integer("PORT", { default: 8_080, min: 0, max: 65_535 });
   const publicBase = readPublicBase(variables) ?? loopbackBase(port);
   const streamBase = readStreamBase(variables, publicBase) ?? publicBase;
+  const databasePath = variables.filePath("DATABASE_PATH") ?? DEFAULT_DATABASE_PATH;
   const host = readHost(variables) ?? (publicBase.isLoopback ? "127.0.0.1" : "0.0.0.0");
 
   const settings: Settings = {
@@ -97,7 +101,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
     twilioAccount: readTwilioAccount(variables),
     twilioApiBaseUrl: readApiBaseUrl(variables),
     voiceFallbackUrl: readFallbackUrl(variables),
-    databasePath: variables.filePath("DATABASE_PATH") ?? DEFAULT_DATABASE_PATH,
+    databasePath,
+    recordingsPath: variables.text("RECORDINGS_PATH") ?? join(dirname(databasePath), "recordings"),
     apiKey: variables.secret("LINECARD_API_KEY", /^.{32,}$/su, "must be at least 32 characters long"),
     encryptionKey: readEncryptionKey(variables),
     metricsToken: variables.secret("METRICS_TOKEN"),

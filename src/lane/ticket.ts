@@ -61,5 +61,9 @@ export interface WorkerBirth {
   readonly remains: SharedArrayBuffer;
   /** URLs of modules whose default export is one more agent type, beside the built-in ones. */
   readonly agentModules: readonly string[];
+  /** Hosts that agents' servers may have although they are not public. */
+  readonly agentPrivateHosts: readonly string[];
   readonly prompts: Prompts;
+  /** The folder that calls are recorded into; it may not be there yet. */
+  readonly recordingsPath: string;
 }

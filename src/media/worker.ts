@@ -6,11 +6,14 @@ import { WorkerCounts } from "../lane/counts.ts";
 import { CallRemains } from "../lane/remains.ts";
 import type { CallTicket, TaskReport, WorkerBirth, WorkerHello, WorkerStray } from "../lane/ticket.ts";
 import { CallHost, loadEquipment } from "./pipeline/host.ts";
+import { recordersIn } from "./recording/recorders.ts";
 
 assert(parentPort !== null, "this module runs in a worker thread");
 const front = parentPort;
-const { remains, agentModules, prompts } = workerData as WorkerBirth;
-const equipment = await loadEquipment(agentModules, prompts); // without it there is no hello, and no call comes here
+const { remains, agentModules, agentPrivateHosts, prompts, recordingsPath } = workerData as WorkerBirth;
+const rules = { privateHosts: agentPrivateHosts };
+const loaded = await loadEquipment(agentModules, prompts, rules); // without it there is no hello, and no call comes here
+const equipment = { ...loaded, createRecorder: recordersIn(recordingsPath, systemClock) };
 
 const { port1: ours, port2: theirs } = new MessageChannel();
 const shared = {

@@ -37,8 +37,12 @@ export interface MediaPoolOptions {
   readonly clock: Clock;
   /** URLs of modules with agent types beside the built-in ones. */
   readonly agentModules: readonly string[];
+  /** Hosts that agents' servers may have although they are not public. */
+  readonly agentPrivateHosts?: readonly string[];
   /** What the gateway itself says. */
   readonly prompts: Prompts;
+  /** The folder that calls are recorded into. */
+  readonly recordingsPath: string;
   readonly observer: MediaPoolObserver;
 }
 
@@ -161,8 +165,9 @@ export class MediaPool {
   // Workers: born, chosen, watched, dead.
 
   #build(): Piscina {
-    const { agentModules, prompts } = this.#options;
-    const birth: WorkerBirth = { remains: this.#remains.memory, agentModules, prompts };
+    const { agentModules, agentPrivateHosts = [], prompts, recordingsPath } = this.#options;
+    const remains = this.#remains.memory;
+    const birth: WorkerBirth = { remains, agentModules, agentPrivateHosts, prompts, recordingsPath };
     const pool: Piscina = new Piscina({
       filename: WORKER_FILE,
       minThreads: this.#options.workers,

@@ -3,7 +3,7 @@
 import { createSecretKey, type KeyObject, randomBytes, randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after } from "node:test";
 import pino from "pino";
 import { type Clock, systemClock } from "../../src/domain/clock.ts";
@@ -140,11 +140,12 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
     TWILIO_API_BASE_URL: NO_TWILIO,
     ...options.env,
   };
-  const settings = readSettings(env, 2);
   const log = pino({ level: "debug" }, { write: options.onLogLine ?? (() => {}) });
   const { store, databasePath, key, remove } = await (options.database === undefined
     ? newStore()
     : reopened(options.database));
+  const recordings = { RECORDINGS_PATH: join(dirname(databasePath), "recordings") };
+  const settings = readSettings({ ...recordings, ...env }, 2);
   const workflowIds = options.database?.workflowIds ?? (await furnish(store, options));
   const gateway = await startGateway({
     settings,

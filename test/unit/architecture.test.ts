@@ -20,10 +20,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "media/protocol": ["domain"],
   "media/audio": ["domain"],
   "media/recordings": ["domain", "lane", "media/audio"],
+  "media/recording": ["domain", "lane", "media/audio", "types of media/pipeline"],
   "media/agents": ["domain", "media/agents/*"],
   "media/agents/*": ["domain", "media/agents"],
   "media/pipeline": ["domain", "lane", "media/protocol", "media/audio", "media/agents"],
-  "media/worker.ts": ["domain", "lane", "media/protocol", "media/audio", "media/agents", "media/pipeline"],
+  "media/worker.ts": [
+    ...["domain", "lane", "media/protocol", "media/audio", "media/agents", "media/pipeline"],
+    "media/recording",
+  ],
   pool: ["domain", "lane", "address of media/worker.ts"],
 
   http: ["domain"],

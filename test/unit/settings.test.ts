@@ -58,6 +58,7 @@ describe("settings of an empty environment", () => {
       twilioApiBaseUrl: undefined,
       voiceFallbackUrl: undefined,
       databasePath: "data/linecard.db",
+      recordingsPath: "data/recordings",
       apiKey: undefined,
       encryptionKey: undefined,
       metricsToken: undefined,
@@ -130,6 +131,7 @@ describe("settings", () => {
       TWILIO_API_BASE_URL: "http://127.0.0.1:4010/",
       VOICE_FALLBACK_URL: "http://fallback.example.net/sorry.xml?x=1#rc=2&rp=all",
       DATABASE_PATH: "/var/lib/linecard/calls.db",
+      RECORDINGS_PATH: "/srv/recordings",
       LINECARD_API_KEY: "k".repeat(32),
       LINECARD_ENCRYPTION_KEY: Buffer.alloc(32, 7).toString("base64"),
       METRICS_TOKEN: "scrape",
@@ -156,6 +158,7 @@ describe("settings", () => {
       twilioApiBaseUrl: "http://127.0.0.1:4010",
       voiceFallbackUrl: "http://fallback.example.net/sorry.xml?x=1#rc=2&rp=all",
       databasePath: "/var/lib/linecard/calls.db",
+      recordingsPath: "/srv/recordings",
       apiKey: "k".repeat(32),
       metricsToken: "scrape",
       promptFiles: {

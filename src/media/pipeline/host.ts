@@ -10,6 +10,7 @@ import { LaneEnd, RecordKind } from "../../lane/lane.ts";
 import type { Prompts } from "../../lane/news.ts";
 import type { CallRemains } from "../../lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../lane/ticket.ts";
+import type { AgentRules } from "../agents/extra.ts";
 import { type AgentMakers, loadAgentMakers } from "../agents/makers.ts";
 import { loadResamplers, type MakeResampler } from "../audio/resampler.ts";
 import { Call, type CallSurroundings } from "./call.ts";
@@ -30,13 +31,17 @@ export interface Equipment {
   readonly createRecorder: MakeRecorder;
 }
 
-/** Loads it, once per worker. `agentModules` are URLs of modules with types of agent beside the built-in ones. */
-export async function loadEquipment(agentModules: readonly string[], prompts: Prompts): Promise<Equipment> {
-  const [agents, createResampler] = await Promise.all([loadAgentMakers(agentModules), loadResamplers()]);
-  const createRecorder: MakeRecorder = () => {
-    throw new Error("no recorder yet");
-  };
-  return { agents, createResampler, prompts, createRecorder };
+/** Loads all of it but what records, once per worker. `agentModules` are URLs of modules with types of agent beside the built-in ones. */
+export async function loadEquipment(
+  agentModules: readonly string[],
+  prompts: Prompts,
+  rules?: AgentRules,
+): Promise<Omit<Equipment, "createRecorder">> {
+  const [agents, createResampler] = await Promise.all([
+    loadAgentMakers(agentModules, rules),
+    loadResamplers(),
+  ]);
+  return { agents, createResampler, prompts };
 }
 
 /** What a worker shares with the front thread. */

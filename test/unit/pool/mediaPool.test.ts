@@ -45,7 +45,10 @@ async function startPool(t: TestContext, { workers = 2, callsMax = 50, agentModu
     waited: (ms: number) => waits.push(ms),
     stray: (error: string) => strays.push(error),
   };
-  const pool = await MediaPool.start({ workers, callsMax, clock, agentModules, prompts, observer });
+  const pool = await MediaPool.start({
+    ...{ workers, callsMax, clock, agentModules, prompts, observer },
+    recordingsPath: join(tmpdir(), "linecard-records-nothing"),
+  });
   t.after(() => pool.close());
   return {
     pool,
