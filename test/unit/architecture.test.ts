@@ -21,8 +21,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "media/audio": ["domain"],
   "media/recordings": ["domain", "lane", "media/audio"],
   "media/recording": ["domain", "lane", "media/audio", "types of media/pipeline"],
-  "media/agents": ["domain", "media/agents/*"],
-  "media/agents/*": ["domain", "media/agents"],
+  "media/agents": ["domain", "types of lane", "media/agents/*"],
+  "media/agents/*": ["domain", "types of lane", "media/agents"],
   "media/pipeline": ["domain", "lane", "media/protocol", "media/audio", "media/agents"],
   "media/worker.ts": [
     ...["domain", "lane", "media/protocol", "media/audio", "media/agents", "media/pipeline"],
@@ -325,9 +325,9 @@ describe("the table of imports", () => {
     domain/a.ts             node:fs                     domain may only import node:assert/strict of Node.
     media/protocol/a.ts     ../audio/g711.ts            media/protocol may only import domain.
     media/audio/a.ts        ../agents/port.ts           media/audio may only import domain.
-    media/agents/port.ts    ../protocol/messages.ts     media/agents may only import domain, media/agents/*.
-    media/agents/echo/a.ts  ../../audio/g711.ts         media/agents/echo may only import domain, media/agents.
-    media/agents/echo/a.ts  ../openai/a.ts              media/agents/echo may only import domain, media/agents.
+    media/agents/port.ts    ../protocol/messages.ts     media/agents may only import domain, types of lane, media/agents/*.
+    media/agents/echo/a.ts  ../../audio/g711.ts         media/agents/echo may only import domain, types of lane, media/agents.
+    media/agents/echo/a.ts  ../openai/a.ts              media/agents/echo may only import domain, types of lane, media/agents.
     media/pipeline/a.ts     ../../front/server.ts       media/pipeline may only import
     media/worker.ts         ../pool/mediaPool.ts        media/worker.ts may only import
     pool/a.ts               ../media/worker.ts          pool may only import

@@ -1,4 +1,11 @@
-// Types of agent beside the built-in ones: modules that an operator or a test names.
+// What an operator decides about agents: types beside the built-in ones, as modules, and where their servers may be.
+
+export interface AgentRules {
+  /** Hosts that agents' servers may have although they are not public, spelled as `URL.hostname` spells them. */
+  readonly privateHosts: readonly string[];
+}
+
+export const NO_RULES: AgentRules = { privateHosts: [] };
 
 /** Built-in ones and the default exports of `modules` (URLs), by type; a named one may replace a built-in. */
 export async function byType<Known extends { readonly type: string }>(

@@ -223,6 +223,10 @@ export class Call implements Line {
     return this.#isOver ? 0 : this.#speech.queuedMs;
   }
 
+  get heardMs(): number {
+    return this.#speech.totalHeardMs(this.#around.nowMs());
+  }
+
   transcript(role: "caller" | "agent", text: string): void {
     this.tell({ kind: "transcript", role, text });
   }

@@ -24,6 +24,7 @@ class RecordingLine implements Line {
   readonly said: number[][] = [];
   readonly other: string[] = [];
   readonly queuedMs = 0;
+  readonly heardMs = 0;
 
   ready(hears: AudioFormat, speaks: AudioFormat): void {
     this.formats.push([hears, speaks]);
