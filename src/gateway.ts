@@ -10,6 +10,7 @@ import { plantedAt } from "./calls/webhooks/twilioPaths.ts";
 import { twilioRoutes } from "./calls/webhooks/twilioRoutes.ts";
 import { apiOperations } from "./composition/api.ts";
 import { type DemoTwin, startDemoTwin } from "./composition/demoTwin.ts";
+import { descriptorLimit, OTHER_CONNECTIONS, socketBudget } from "./composition/descriptors.ts";
 import { emptied, reached } from "./composition/draining.ts";
 import { loadAnswerers, loadCallLog, loadDirectory } from "./composition/loading.ts";
 import { newMetrics } from "./composition/newMetrics.ts";
@@ -43,8 +44,8 @@ const BODY_MS = 5_000;
 const ANSWER_MS = 10_000;
 /** What a media socket's reader may leave unread before frames are dropped: about 10 s of audio. */
 const SEND_BUFFER_BYTES = 256 * 1_024;
-/** Beside the media sockets: webhooks, scrapes, browsers, and strangers. */
-const OTHER_CONNECTIONS = 500;
+/** Connections of one address that ask nothing: a webhook is asked as soon as its connection is there. */
+const SILENT_PER_ADDRESS = 100;
 /** After a stream's end Twilio asks what comes next, over a new connection; without an answer the caller hears a fault. */
 const FAREWELL_MS = 3_000;
 
@@ -188,6 +189,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     onMethodNotAllowed: (request) => hintAtMethod(request, observer),
   });
+  const budget = socketBudget(callsMax, descriptorLimit());
+  if (budget.warning !== undefined) log.warn(budget.warning);
   const front = createFront({
     router,
     door: calls.door,
@@ -198,7 +201,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       answerMs: ANSWER_MS,
       messageBytes: MESSAGE_BYTES,
       sendBufferBytes: SEND_BUFFER_BYTES,
-      connections: callsMax + OTHER_CONNECTIONS,
+      // Where no more calls are taken, no room is kept for their sockets: strangers don't get it either.
+      connections: () =>
+        overload.isBusy ? Math.min(budget.connections, calls.size + OTHER_CONNECTIONS) : budget.connections,
+      silent: { perAddress: SILENT_PER_ADDRESS, countsPrivate: false },
     },
     clock,
     log: {

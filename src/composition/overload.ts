@@ -77,6 +77,11 @@ export class Overload {
     this.#stop = clock.every(SAMPLE_MS, () => this.#sample());
   }
 
+  /** Whether callers hear busy. */
+  get isBusy(): boolean {
+    return levelOf(this.#admission, this.#callsShare) === 2;
+  }
+
   read(): Pressure {
     const { loop, lane, playout } = this.#strain();
     const pressure = { calls: this.#callsShare, loop, lane, playout, memory: this.#memory };

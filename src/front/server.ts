@@ -9,6 +9,7 @@ import { readHead } from "./head.ts";
 import { createMediaSockets, type MediaLimits } from "./mediaSockets.ts";
 import { Reply } from "./reply.ts";
 import { answerFault, createRequests, type RequestLimits } from "./requests.ts";
+import { SilentPeers, type SilentPeersOptions } from "./silentPeers.ts";
 import {
   LIBUS_LISTEN_EXCLUSIVE_PORT,
   type ListenSocket,
@@ -22,16 +23,17 @@ import {
 
 export interface FrontLimits extends RequestLimits, MediaLimits {
   /**
-   * Connections of any kind; more are closed as they come. Keep it well under the process's descriptors: with
-   * none left, accepting spins a whole core.
+   * Connections of any kind that there may be now; more are closed as they come. Keep it well under the process's
+   * descriptors: with none left, accepting spins a whole core.
    */
-  readonly connections: number;
+  readonly connections: () => number;
+  readonly silent: SilentPeersOptions;
 }
 
 export interface FrontLog {
   /** A fault of ours that was contained: what failed, in words, and the error. */
   readonly onFault: FaultLog;
-  /** A connection was closed at its arrival, at the limit. */
+  /** A connection was closed at its arrival, at a limit. */
   readonly onConnectionRefused: () => void;
 }
 
@@ -67,6 +69,7 @@ export function createFront({ router, door, pathPrefix, limits, clock, log }: Fr
   let listening: ListenSocket | undefined;
   let closed = false;
 
+  const silentPeers = new SilentPeers(limits.silent, clock);
   const requests = createRequests({ router, limits, clock, onFault });
   // The filter below never hears of the end of a connection that was upgraded.
   const media = createMediaSockets({ door, pathPrefix, limits, onFault, onClosed: () => connections-- });
@@ -74,7 +77,8 @@ export function createFront({ router, door, pathPrefix, limits, clock, log }: Fr
   const enter = guard(
     "HTTP request",
     onFault,
-    (reply: Reply, request: NativeRequest, context: UpgradeContext | undefined) => {
+    (reply: Reply, request: NativeRequest, context: UpgradeContext | undefined, address: ArrayBuffer) => {
+      silentPeers.asked(address);
       const head = readHead(request);
       const streamPath = media.pathOf(head.path);
       if (streamPath === undefined) return requests.serve(reply, head);
@@ -83,8 +87,10 @@ export function createFront({ router, door, pathPrefix, limits, clock, log }: Fr
     },
     answerFault,
   );
-  const onRequest = (native: NativeResponse, request: NativeRequest, context?: UpgradeContext): void =>
-    enter(new Reply(native, request.getCaseSensitiveMethod() === "HEAD"), request, context);
+  const onRequest = (native: NativeResponse, request: NativeRequest, context?: UpgradeContext): void => {
+    const reply = new Reply(native, request.getCaseSensitiveMethod() === "HEAD");
+    enter(reply, request, context, native.getRemoteAddress());
+  };
 
   const app = newApp();
   app.filter(
@@ -93,7 +99,8 @@ export function createFront({ router, door, pathPrefix, limits, clock, log }: Fr
       onFault,
       (native: NativeResponse, change: number) => {
         connections += change;
-        if (change < 0 || connections <= limits.connections) return;
+        if (change < 0) return;
+        if (connections <= limits.connections() && silentPeers.came(native.getRemoteAddress())) return;
         native.close(); // comes back here with -1
         onConnectionRefused();
       },

@@ -6,7 +6,7 @@ import { systemClock } from "../../../src/domain/clock.ts";
 import { GatewayError } from "../../../src/domain/errors.ts";
 import { createFront } from "../../../src/front/server.ts";
 import { createRouter } from "../../../src/http/router.ts";
-import { eventually, LIMITS, RecordingDoor, startFront } from "./rig.ts";
+import { eventually, LIMITS, ManualClock, RawPeer, RecordingDoor, startFront } from "./rig.ts";
 
 const GET_HELLO = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -109,7 +109,7 @@ describe("listening", () => {
 
 describe("the limit on connections", () => {
   it("closes those beyond it as they come, and lets new ones in when old ones leave", async (t) => {
-    const rig = await startFront(t, { limits: { connections: 3 } });
+    const rig = await startFront(t, { limits: { connections: () => 3 } });
     const stream = await rig.stream();
     const peers = [await rig.dial(), await rig.dial()];
     for (const peer of peers) {
@@ -135,5 +135,64 @@ describe("the limit on connections", () => {
     await rig.stream();
     await rig.dial();
     assert.equal(rig.refusedConnections(), 5);
+  });
+
+  it("may be lowered while connections are open, which stay", async (t) => {
+    let connections = 3;
+    const rig = await startFront(t, { limits: { connections: () => connections } });
+    const peers = [await rig.dial(), await rig.dial()];
+    await eventually(() => rig.front.connections() === 2);
+    connections = 1;
+    await (await rig.dial()).ended();
+    for (const peer of peers) {
+      peer.send(GET_HELLO);
+      assert.equal((await peer.answer()).body, "hello");
+    }
+    assert.equal(rig.refusedConnections(), 1);
+  });
+});
+
+describe("the limit on connections that ask nothing", () => {
+  const SILENT = { perAddress: 50, countsPrivate: true };
+
+  it("holds for each address by itself, so that no stranger takes what webhooks need", async (t) => {
+    const rig = await startFront(t, { limits: { connections: () => 200, silent: SILENT } });
+    const from = async (localAddress: string): Promise<RawPeer> => {
+      const peer = new RawPeer(net.connect({ host: "127.0.0.1", port: rig.port, localAddress }));
+      t.after(() => peer.socket.destroy());
+      await peer.connected;
+      return peer;
+    };
+    const strangers = await Promise.all(Array.from({ length: 500 }, () => from("127.0.0.2")));
+    await eventually(() => rig.refusedConnections() === 450);
+    assert.equal(rig.front.connections(), 50);
+    // A head that never ends is silence, too.
+    for (const stranger of strangers) stranger.send("GET /hello HTTP/1.1\r\nHost: a\r\n");
+
+    for (let request = 0; request < 200; request++) {
+      const peer = await from("127.0.0.3");
+      peer.send(GET_HELLO);
+      assert.equal((await peer.answer()).body, "hello");
+      if (request % 2 === 0) peer.socket.destroy();
+    }
+    assert.equal(rig.refusedConnections(), 450, "who asks is never silent, however often they come");
+  });
+
+  it("forgets an address's silence as its connections are cut for it", async (t) => {
+    const clock = new ManualClock();
+    const rig = await startFront(t, { clock, limits: { silent: { perAddress: 2, countsPrivate: true } } });
+    for (const _ of [1, 2]) await rig.dial();
+    await (await rig.dial()).ended();
+    assert.equal(rig.refusedConnections(), 1);
+    clock.advance(24_000);
+    assert.equal((await rig.ask(GET_HELLO)).body, "hello");
+    assert.equal(rig.refusedConnections(), 1);
+  });
+
+  it("lets a machine and its private network be as silent as they like, where they are not counted", async (t) => {
+    const rig = await startFront(t, { limits: { silent: { perAddress: 1, countsPrivate: false } } });
+    await Promise.all(Array.from({ length: 100 }, () => rig.dial()));
+    assert.equal((await rig.ask(GET_HELLO)).body, "hello");
+    assert.equal(rig.refusedConnections(), 0);
   });
 });

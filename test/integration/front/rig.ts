@@ -24,7 +24,8 @@ export const LIMITS: FrontLimits = {
   answerMs: 30_000,
   messageBytes: 16_384,
   sendBufferBytes: 256 * 1_024,
-  connections: 1_000,
+  connections: () => 1_000,
+  silent: { perAddress: 1_000, countsPrivate: true },
 };
 
 export interface RigOptions {
