@@ -2,22 +2,27 @@
 // uWebSockets.js throws, or worse, when a response is used after that.
 import assert from "node:assert/strict";
 import { STATUS_CODES } from "node:http";
-import type { HttpResponse } from "../http/http.ts";
+import { type BodySource, type HttpResponse, isSource } from "../http/http.ts";
+import { Pouring } from "./pouring.ts";
 import type { NativeResponse, UpgradeContext } from "./uws.ts";
 
 export class Reply {
   readonly #withoutBody: boolean;
   #native: NativeResponse | undefined;
   #gone: (() => void) | undefined;
+  #pouring: Pouring | undefined;
 
   /** `withoutBody`, for HEAD: answers have the headers of their body, and no body. */
   constructor(native: NativeResponse, withoutBody: boolean) {
     this.#native = native;
     this.#withoutBody = withoutBody;
-    native.onAborted(() => this.#forget());
+    native.onAborted(() => {
+      this.#pouring?.abort();
+      this.#forget();
+    });
   }
 
-  /** Calls `gone` when the request is answered or aborted, whichever comes first. One at a time. */
+  /** Calls `gone` when the request is answered, or begins to be, or aborted, whichever comes first. One at a time. */
   onceGone(gone: () => void): void {
     this.#gone = gone;
   }
@@ -29,21 +34,26 @@ export class Reply {
 
   /**
    * Answers, or does nothing if the request is gone. Throws before writing anything if the answer is malformed.
-   * `close` ends the connection after the answer.
+   * `close` ends the connection after the answer. The promise is of a body that is read while it is sent: it settles
+   * when that is over, and rejects when the body failed.
    */
-  send(response: HttpResponse, { close = false } = {}): void {
+  send(response: HttpResponse, { close = false } = {}): void | Promise<void> {
     const native = this.#native;
-    if (native === undefined) return;
-    const { status } = response;
+    const { status, body = "" } = response;
+    if (native === undefined) return isSource(body) ? body.close() : undefined;
     assert(Number.isInteger(status) && status >= 200 && status <= 599, `${status} is not a final status`);
-    const { body = "" } = response;
-    assert(typeof body === "string" || body instanceof Uint8Array, "a body is text or bytes");
+    const isBody = typeof body === "string" || body instanceof Uint8Array || isSource(body);
+    assert(isBody, "a body is text, bytes, or something to read them from");
     const headers = completeHeaders(response);
-    const bodiless = status === 204 || status === 304;
     this.#forget();
-    native.cork(() => {
+    const writeHead = () => {
       native.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
       for (const [name, value] of headers) native.writeHeader(name, value);
+    };
+    if (isSource(body)) return this.#pour(native, body, writeHead);
+    const bodiless = status === 204 || status === 304;
+    native.cork(() => {
+      writeHead();
       if (close) {
         native.end(this.#withoutBody ? "" : body, true);
       } else if (this.#withoutBody || bodiless) {
@@ -62,6 +72,19 @@ export class Reply {
     assert(native !== undefined, "an upgrade is decided while its request is open");
     this.#forget();
     native.upgrade(userData, key, "", "", context); // no subprotocol, no extensions: Twilio asks for neither
+  }
+
+  #pour(native: NativeResponse, body: BodySource, writeHead: () => void): Promise<void> {
+    const isWhole = this.#withoutBody || body.bytes === 0;
+    native.cork(() => {
+      writeHead();
+      if (!isWhole) return;
+      native.writeHeader("Content-Length", String(body.bytes));
+      native.endWithoutBody();
+    });
+    if (isWhole) return body.close();
+    this.#pouring = new Pouring(native, body);
+    return this.#pouring.run();
   }
 
   #forget(): void {

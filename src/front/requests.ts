@@ -81,7 +81,7 @@ export function createRequests({ router, limits, clock, onFault }: RequestOption
   ): void {
     let refusal = refused;
     const body = new Body(limits.bodyBytes);
-    const refuseNow = (): void => reply.send(refusal ?? TOO_SLOW, { close: true });
+    const refuseNow = (): void => void reply.send(refusal ?? TOO_SLOW, { close: true });
     const deadline = deadlines.hold(refusal ? LINGER_MS : limits.bodyMs, refuseNow);
     reply.onceGone(() => deadlines.release(deadline));
     const take = guard(

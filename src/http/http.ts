@@ -20,7 +20,23 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** Strings are sent as UTF-8. */
-  readonly body?: string | Uint8Array;
+  readonly body?: Body;
+}
+
+export type Body = string | Uint8Array | BodySource;
+
+/** A body that is read while it is sent, a piece at a time, such as a long file. Goes with one response. */
+export interface BodySource {
+  /** How many bytes its pieces have in all. */
+  readonly bytes: number;
+  /** The next piece, never an empty one; asked for again only when that one is on its way. */
+  read(): Promise<Uint8Array>;
+  /** Called once, last, however much was read, and while nothing is being read. */
+  close(): Promise<void>;
+}
+
+export function isSource(body: Body): body is BodySource {
+  return typeof body === "object" && "read" in body;
 }
 
 /** Parse, ask, answer. A throw becomes a 500 without internals; a GatewayError picks its own status. */

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { type FieldFault, FieldsInvalid, GatewayError } from "../domain/errors.ts";
 import type { ApiKeyId } from "../domain/ids.ts";
-import type { HttpRequest, HttpResponse, Route } from "./http.ts";
+import type { Body, HttpRequest, HttpResponse, Route } from "./http.ts";
 import { json } from "./respond.ts";
 
 /** Who asks, as far as a key tells. */
@@ -18,20 +18,18 @@ export type Access = "open" | "key" | "metrics";
 /** Finds out who asks; undefined when no key that counts came along. Synchronous: keys are known in memory. */
 export type Authenticate = (request: HttpRequest, access: Access) => Caller | undefined;
 
-/** An answer that is encoded already, such as CSV, or a list that the store's thread wrote. */
+/** An answer that is encoded already, such as CSV, a list that the store's thread wrote, or a file. */
 export class Encoded {
   readonly contentType: string;
-  readonly body: string | Uint8Array;
+  readonly body: Body;
   readonly headers: Readonly<Record<string, string>>;
+  readonly status: number;
 
-  constructor(
-    contentType: string,
-    body: string | Uint8Array,
-    headers: Readonly<Record<string, string>> = {},
-  ) {
+  constructor(contentType: string, body: Body, headers: Readonly<Record<string, string>> = {}, status = 200) {
     this.contentType = contentType;
     this.body = body;
     this.headers = headers;
+    this.status = status;
   }
 }
 
@@ -115,7 +113,7 @@ async function answer(
   const result = await declared.run({ ...readInput(declared, request), caller, request });
   if (!(result instanceof Encoded)) return json(200, result);
   const headers = { "Content-Type": result.contentType, ...result.headers };
-  return { status: 200, headers, body: result.body };
+  return { status: result.status, headers, body: result.body };
 }
 
 /** Reads path, query, headers and body; throws FieldsInvalid that names everything that is wrong with any of them. */
