@@ -119,8 +119,7 @@ export class CallRecorder implements Recorder {
     }
     let at = next;
     if (heardAt - this.#lookedAt >= LOOK) {
-      if (this.#leastBehind > BEHIND_MAX && this.#leastBehind < Number.POSITIVE_INFINITY)
-        at += Math.min(this.#leastBehind, behind);
+      if (this.#leastBehind > BEHIND_MAX) at += Math.max(0, Math.min(this.#leastBehind, behind));
       this.#lookedAt = heardAt;
       this.#leastBehind = Number.POSITIVE_INFINITY;
     }

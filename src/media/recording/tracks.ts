@@ -1,11 +1,15 @@
 // The newest seconds of a call's two sides, as mu-law on the call's own time axis, until they are written. Positions
 // are samples since the stream began; what nobody has put there is silence.
+import assert from "node:assert/strict";
 import { CARRIER_RATE_HZ } from "../../domain/audio.ts";
 import { STEREO } from "../../domain/recordingFile.ts";
 import { decodeMulaw, MULAW_SILENCE } from "../audio/g711.ts";
 
 /** Enough while the disk keeps up; it doubles when more must be held. */
 const FIRST_SAMPLES = 1.5 * CARRIER_RATE_HZ;
+
+// Files are little-endian, and samples are written as they stand in memory.
+assert(new Uint8Array(Int16Array.of(1).buffer)[0] === 1);
 
 const PCM_OF = new Int16Array(256);
 decodeMulaw(
