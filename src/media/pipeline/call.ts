@@ -153,12 +153,12 @@ export class Call implements Line {
     if (this.#isOver) return;
     const nowMs = this.#around.nowMs();
     this.#speech.close(nowMs); // tells what was heard, which an agent may still want to know
+    this.#recorder?.finish(nowMs); // tells how long it has recorded
     this.#isOver = true;
     const heardMs = Math.round(this.#speech.totalHeardMs(nowMs));
     const leaving = this.#leaving?.reason === reason ? this.#leaving : undefined;
     const { error, isApologized } = leaving ?? {};
     try {
-      this.#recorder?.finish(nowMs);
       this.#agent.ended(reason);
     } finally {
       this.#hearing.free();
