@@ -108,12 +108,13 @@ const READERS: { readonly [Type in FromAgent["type"]]: (fields: Fields) => FromA
     text: text("text", fields.text),
   }),
   hang_up: (fields) => ({ type: "hang_up", when: oneOf("when", fields.when ?? "heard", ["heard", "now"]) }),
+  // Not obeyed, whatever they say.
   send_digits: () => ({ type: "send_digits" }),
   transfer: () => ({ type: "transfer" }),
   error: (fields) => ({
     type: "error",
     message: text("message", fields.message),
-    isFatal: fields.fatal === true,
+    isFatal: boolean("fatal", fields.fatal ?? false),
   }),
 };
 
@@ -123,8 +124,8 @@ function audioFields(field: string, value: unknown): Fields {
   return value;
 }
 
-function audioFormat(field: string, { encoding = "mulaw", rate_hz: given }: Fields): AudioFormat {
-  if (oneOf(`${field}.encoding`, encoding, ["mulaw", "pcm16"]) === "mulaw") {
+function audioFormat(field: string, { encoding, rate_hz: given }: Fields): AudioFormat {
+  if (oneOf(`${field}.encoding`, encoding ?? "mulaw", ["mulaw", "pcm16"]) === "mulaw") {
     if ((given ?? CARRIER_RATE_HZ) !== CARRIER_RATE_HZ)
       throw new Wrong(`${field}.rate_hz must be 8000 for mulaw`);
     return { encoding: "mulaw", rateHz: CARRIER_RATE_HZ };
@@ -156,8 +157,13 @@ function interruption(value: unknown): number | undefined {
 }
 
 function name(field: string, value: unknown): string {
-  if (typeof value !== "string" || value === "" || value.length > NAME_MAX)
+  if (typeof value !== "string" || value === "" || [...value].length > NAME_MAX)
     throw new Wrong(`${field} must be 1 to ${NAME_MAX} characters`);
+  return value;
+}
+
+function boolean(field: string, value: unknown): boolean {
+  if (typeof value !== "boolean") throw new Wrong(`${field} must be true or false`);
   return value;
 }
 
