@@ -85,7 +85,9 @@ export class Call implements Line {
     this.#hasSpoken = ticket.resumed !== undefined;
     this.#speech = new Speech(ticket, around, {
       over: (utterance) => this.tell({ kind: "utterance", ...utterance }),
-      marked: (name, heardMs) => this.#agent.marked(name, heardMs),
+      marked: (name, heardMs) => {
+        if (!this.#isOver) this.#agent.marked(name, heardMs); // one of several may have made it hang up
+      },
       sent: (mulaw, start, end, playMs) => this.#recorder?.agent(mulaw, start, end, playMs),
     });
     const { counts, createResampler } = around;
@@ -148,20 +150,27 @@ export class Call implements Line {
     this.#agent.tick(nowMs);
   }
 
-  /** Ends the call; only the first reason counts. */
+  /** Ends the call; only the first reason counts. Whatever fails on the way, all is freed and the end is reported. */
   end(reason: EndReason, why: Pick<TaskReport, "error" | "violation"> = {}): void {
     if (this.#isOver) return;
     const nowMs = this.#around.nowMs();
-    this.#speech.close(nowMs); // tells what was heard, which an agent may still want to know
-    this.#recorder?.finish(nowMs); // tells how long it has recorded
-    this.#isOver = true;
+    try {
+      this.#hearing.close();
+      this.#speech.close(nowMs); // tells what was heard, which an agent may still want to know
+      this.#recorder?.finish(nowMs); // tells how long it has recorded
+    } finally {
+      this.#isOver = true;
+      this.#putAway(reason, why, nowMs);
+    }
+  }
+
+  #putAway(reason: EndReason, why: Pick<TaskReport, "error" | "violation">, nowMs: number): void {
     const heardMs = Math.round(this.#speech.totalHeardMs(nowMs));
     const leaving = this.#leaving?.reason === reason ? this.#leaving : undefined;
     const { error, isApologized } = leaving ?? {};
     try {
       this.#agent.ended(reason);
     } finally {
-      this.#hearing.free();
       this.#around.ended({
         reason,
         heardMs,

@@ -29,6 +29,7 @@ export class Hearing {
   readonly #track: InboundTrack;
   readonly #trackCounts = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
   #isReady = false;
+  #isClosed = false;
   #format: AudioFormat | undefined;
   #upsampler: Resampler | undefined;
   #frame = new Int16Array(0);
@@ -45,7 +46,7 @@ export class Hearing {
   /** Frames go to the agent from now on, those it has missed first. */
   ready(format: AudioFormat): void {
     if (this.#format?.encoding !== format.encoding || this.#format.rateHz !== format.rateHz) {
-      this.free();
+      this.#free();
       this.#format = format;
       if (format.encoding === "pcm16") {
         this.#upsampler = this.#parts.createResampler(CARRIER_RATE_HZ, format.rateHz);
@@ -81,13 +82,21 @@ export class Hearing {
     counted.resyncs = 0;
   }
 
-  free(): void {
+  /** Nobody hears anything from here on, also of the message that is being taken. */
+  close(): void {
+    this.#isClosed = true;
+    this.#kept = 0;
+    this.#free();
+  }
+
+  #free(): void {
     this.#upsampler?.free();
     this.#upsampler = undefined;
   }
 
   #hear(mulaw: Uint8Array): void {
-    this.#parts.tap(mulaw);
+    if (!this.#isClosed) this.#parts.tap(mulaw);
+    if (this.#isClosed) return; // it may have ended by what the tap has heard
     if (this.#isReady) this.#tell(mulaw);
     else this.#keep(mulaw);
   }

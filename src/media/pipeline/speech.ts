@@ -102,6 +102,7 @@ export class Speech {
   speaks(format: AudioFormat): void {
     this.#voice?.flush();
     this.#voice?.free();
+    this.#voice = undefined; // making one may fail
     this.#voice = new Voice(format, this.#outlet.createResampler, (mulaw) => this.#queue(mulaw));
   }
 
@@ -227,10 +228,10 @@ export class Speech {
 
   /** The agent says no more in this call: its utterances are over as far as they were heard. */
   close(nowMs: number): void {
-    const heardMs = this.#track.heardMs(nowMs);
-    for (const utterance of this.#ledger.cut(this.#track.sentMs, heardMs)) this.#listener.over(utterance);
     this.#voice?.free();
     this.#voice = undefined;
+    const heardMs = this.#track.heardMs(nowMs);
+    for (const utterance of this.#ledger.cut(this.#track.sentMs, heardMs)) this.#listener.over(utterance);
   }
 
   /** False for a mark that says nothing: unknown, or of a generation that was cleared. */

@@ -1,20 +1,10 @@
 import assert from "node:assert/strict";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
 import fc from "fast-check";
-import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/domain/audio.ts";
-import { END_REASONS, type EndReason } from "../../../../src/domain/endings.ts";
-import type { CallTicket } from "../../../../src/lane/ticket.ts";
-import { Call } from "../../../../src/media/pipeline/call.ts";
-import {
-  EPOCH,
-  mediaMessage,
-  message,
-  SLOT,
-  STREAM_SID,
-  startMessage,
-  surroundings,
-  ticket,
-} from "./surroundings.ts";
+import { AGENT_RATES_HZ, frameSamples } from "../../../../src/domain/audio.ts";
+import { END_REASONS } from "../../../../src/domain/endings.ts";
+import { call } from "./callRig.ts";
+import { EPOCH, mediaMessage, message, SLOT, STREAM_SID, startMessage, ticket } from "./surroundings.ts";
 
 const OTHER_STREAM = `MZ${"f".repeat(32)}`;
 const RESUMED = {
@@ -22,49 +12,6 @@ const RESUMED = {
   talkedMs: 4_000,
   remains: { heardMs: 700, playheadMs: 0, resumeId: "session-9" },
 };
-
-interface Options {
-  readonly rateHz?: AgentRateHz;
-  readonly react?: (event: string) => void;
-  readonly ticket?: Partial<CallTicket>;
-}
-
-function call(t: TestContext, options: Options = {}) {
-  const { rateHz = 8_000, react = () => {} } = options;
-  const made = surroundings({ rateHz, react });
-  t.after(() => made.close());
-  const one = new Call(ticket(options.ticket), made.around);
-  return {
-    ...made,
-    call: one,
-    started(): void {
-      one.receive(startMessage());
-    },
-    dtmf: (digit: string) => one.receive(message("dtmf", { track: "inbound_track", digit })),
-    /** Ticks, as the host does: an ending that a tick finds is made. */
-    passes(ms: number): void {
-      for (let n = 0; n < ms; n++) {
-        made.clock.advance(1);
-        const reason = one.tick(made.clock.nowMs());
-        if (reason !== undefined) one.end(reason);
-        made.records();
-      }
-    },
-    /** Twilio sends back every mark it was sent. */
-    marksComeBack(): void {
-      for (const { mark } of made.sent()) if (mark !== undefined) one.receive(message("mark", mark));
-    },
-    isOver(reason: EndReason): void {
-      assert.deepEqual(
-        made.reports.map((report) => report.reason),
-        [reason],
-      );
-      assert.equal(made.agent().told.filter((event) => event === "ended").length, 1);
-      assert.equal(made.agent().told.at(-1), "ended");
-      assert.equal(made.resamplers.freed, made.resamplers.made);
-    },
-  };
-}
 
 describe("a call in its worker", () => {
   for (const rateHz of AGENT_RATES_HZ) {

@@ -124,7 +124,7 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
     records.push({ kind, epoch, text: Buffer.from(bytes).toString() });
   });
   const reports: TaskReport[] = [];
-  const resamplers = { made: 0, freed: 0 };
+  const resamplers = { made: 0, freed: 0, failAtFree: false };
   let agent: RememberingAgent | undefined;
   const around: CallSurroundings = {
     lane,
@@ -141,6 +141,7 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
         reset: () => made.reset(),
         free() {
           resamplers.freed++;
+          if (resamplers.failAtFree) throw new Error("no resampler gets free");
           made.free();
         },
       };
