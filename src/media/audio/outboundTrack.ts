@@ -173,14 +173,14 @@ export class OutboundTrack {
       return;
     }
     this.#speaking = false; // its last frame is gone already
-    if (this.#markedMs < this.#sentMs) this.#sendMark();
+    if (this.#markedMs < this.#sentMs) this.#sendMark(nowMs);
   }
 
   /** A mark follows what was pushed last, without ending its utterance. */
-  mark(): void {
+  mark(nowMs: number): void {
     const waiting = this.#frames + Math.sign(this.#partial);
     if (waiting > 0) this.#follows[(this.#head + waiting - 1) % this.#follows.length]! |= MARKED;
-    else if (this.#markedMs < this.#sentMs) this.#sendMark();
+    else if (this.#markedMs < this.#sentMs) this.#sendMark(nowMs);
   }
 
   /** Nothing was sent before this moment, however long audio has waited: nobody could hear it. */
@@ -281,7 +281,7 @@ export class OutboundTrack {
     this.#speaking = (follows & UTTERANCE_END) === 0;
     this.#sink.media(this.#ring, frame * CARRIER_FRAME_SAMPLES, (frame + 1) * CARRIER_FRAME_SAMPLES);
     if (follows !== 0 || first || this.#sentMs - this.#markedMs >= this.#options.markEveryMs)
-      this.#sendMark();
+      this.#sendMark(nowMs);
   }
 
   #fillPartial(nowMs: number): void {
@@ -299,8 +299,9 @@ export class OutboundTrack {
     this.#unbrokenFromMs = positionMs;
   }
 
-  #sendMark(): void {
-    if (this.#markedMs === this.#echoedMs) this.#awaitedMs = this.#playheadMs;
+  #sendMark(nowMs: number): void {
+    // The audio before it may have been played long ago.
+    if (this.#markedMs === this.#echoedMs) this.#awaitedMs = Math.max(nowMs, this.#playheadMs);
     this.#markedMs = this.#sentMs;
     this.#sink.mark(this.#markName(this.#sentMs));
   }

@@ -195,7 +195,7 @@ export class Speech {
   /** Has the listener told once all that was said so far is heard. False when too many marks wait. */
   mark(name: string): boolean {
     if (!this.#ledger.mark(name, this.#track.endMs)) return false;
-    this.#track.mark();
+    this.#track.mark(this.#outlet.nowMs());
     this.#tellMarks();
     return true;
   }

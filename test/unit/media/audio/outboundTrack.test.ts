@@ -283,3 +283,140 @@ describe("what the caller heard", () => {
     assert.equal(track.heardMs(100), 220);
   });
 });
+
+describe("a mark that is asked for", () => {
+  it("follows what was pushed last, be it less than a frame, and ends no utterance", () => {
+    const { track, sends } = speak();
+    track.push(speech(50), 0);
+    track.mark(0);
+    track.push(speech(30), 0);
+    track.pump(0);
+    assert.deepEqual(sends(), [1, "m0-20", 1, 1, "m0-60", 1]);
+    track.mark(0);
+    track.mark(0);
+    assert.deepEqual(sends(), ["m0-80"], "at once when it was sent already, and not twice");
+    track.push(speech(200), 300);
+    track.pump(300);
+    assert.equal(track.underruns, 1);
+  });
+
+  it("has nothing to follow before anything was said", () => {
+    const { track, sends } = speak();
+    track.mark(0);
+    assert.deepEqual(sends(), []);
+  });
+});
+
+describe("less than a frame", () => {
+  it("goes out alone once Twilio has been without audio for 100 ms, and nothing more came", () => {
+    const { track, sends } = speak();
+    track.push(speech(30), 0);
+    track.pump(0);
+    assert.deepEqual(sends(), [1, "m0-20"]);
+    for (let ms = 1; ms < 120; ms++) track.pump(ms);
+    assert.deepEqual(sends(), []);
+    track.pump(120);
+    assert.deepEqual(sends(), [-1, "m0-40"], "it comes behind a pause");
+    assert.deepEqual([track.queuedMs, track.endMs, track.sentMs], [0, 40, 40]);
+  });
+
+  it("waits as long when it is the first that is said, counted from the stream's begin", () => {
+    const { track, sends } = speak();
+    track.push(speech(10), 0);
+    track.begin(5_000);
+    for (let ms = 5_000; ms < 5_100; ms++) track.pump(ms);
+    assert.deepEqual(sends(), []);
+    track.pump(5_100);
+    assert.deepEqual(sends(), [-1, "m0-20"]);
+  });
+
+  // Whatever portions an agent sends in real time, and however irregularly: silence that is filled in delays nothing,
+  // as what Twilio has run out of is not waited for.
+  for (const bytes of [1, 7, 80, 159, 161, 250, 333, 799, 1_000]) {
+    it(`costs an agent that sends ${bytes} bytes at a time in real time no delay that grows`, () => {
+      const { track } = speak();
+      let said = 0;
+      let worstMs = 0;
+      for (let ms = 0; ms < 20_000; ms++) {
+        // For half a second of every three it sends nothing, and all of it at once then.
+        const saysUntil = ms % 3_000 < 500 ? ms - (ms % 3_000) : ms;
+        while ((said + bytes) / 8 <= saysUntil) {
+          assert.equal(track.push(new Uint8Array(bytes), ms), bytes);
+          said += bytes;
+        }
+        track.pump(ms);
+        worstMs = Math.max(worstMs, track.queuedMs);
+      }
+      const padsMs = track.endMs - said / 8;
+      assert.ok(padsMs <= 7 * FRAME_MS, `${padsMs} ms of silence in seven pauses`);
+      assert.ok(worstMs <= 500, `${worstMs} ms waited`);
+      const behindMs = track.playheadMs + track.queuedMs - 20_000;
+      assert.ok(behindMs <= 600, `at the end ${behindMs} ms are still to be played`);
+    });
+  }
+});
+
+describe("playing that is confirmed no more", () => {
+  /** Pumps every millisecond. */
+  function played(track: OutboundTrack, fromMs: number, untilMs: number): void {
+    for (let ms = fromMs; ms <= untilMs; ms++) track.pump(ms);
+  }
+
+  it("is counted from when the first mark that is missing was due", () => {
+    const { track } = speak();
+    track.push(speech(3_000), 0);
+    played(track, 0, 20);
+    track.markEchoed("m0-20", 30);
+    assert.equal(track.stalledMs(30), 0);
+    played(track, 21, 2_000);
+    assert.equal(track.stalledMs(2_000), 1_970, "since the last that came back");
+    track.markEchoed("m0-220", 2_000);
+    assert.equal(track.stalledMs(2_000), 0);
+  });
+
+  it("is not so for a peer that never confirms anything, nor before anything is due", () => {
+    const { track } = speak();
+    track.push(speech(3_000), 0);
+    played(track, 0, 9_000);
+    assert.equal(track.stalledMs(9_000), 0);
+    const silent = speak().track;
+    silent.push(speech(20), 0);
+    silent.pump(0);
+    silent.markEchoed("m0-20", 20);
+    assert.equal(silent.stalledMs(60_000), 0);
+    silent.push(speech(20), 60_000);
+    silent.pump(60_000);
+    assert.equal(silent.stalledMs(60_020), 0);
+    assert.equal(silent.stalledMs(60_120), 100);
+  });
+
+  for (const [what, ask] of [
+    ["an utterance that ends", (track: OutboundTrack, nowMs: number) => track.endUtterance(nowMs)],
+    ["a mark that is asked for", (track: OutboundTrack, nowMs: number) => track.mark(nowMs)],
+  ] as const) {
+    it(`is not so when it is asked late: ${what} long after its audio was played`, () => {
+      const { track, sends } = speak();
+      track.push(speech(100), 0);
+      track.pump(0);
+      track.markEchoed("m0-20", 30);
+      sends();
+      ask(track, 10_000);
+      assert.deepEqual(sends(), ["m0-100"]);
+      assert.equal(track.stalledMs(10_000), 0);
+      assert.equal(track.stalledMs(10_080), 80);
+      track.markEchoed("m0-100", 10_080);
+      assert.equal(track.stalledMs(99_000), 0);
+    });
+  }
+
+  it("is over with what was unsaid", () => {
+    const { track } = speak();
+    track.push(speech(3_000), 0);
+    played(track, 0, 20);
+    track.markEchoed("m0-20", 30);
+    played(track, 21, 3_000);
+    assert.ok(track.stalledMs(3_000) > 2_000);
+    track.clear(3_000);
+    assert.equal(track.stalledMs(9_000), 0);
+  });
+});
