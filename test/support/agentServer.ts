@@ -13,11 +13,9 @@ export type Message = Readonly<Record<string, unknown>> & { readonly type: strin
 /** How a connection is received: accepted, left without an answer, cut, or answered with a status. */
 export type Reception = "accept" | "ignore" | "cut" | number;
 
-const NO_STATUS: Reception = "accept";
-
 export class AgentServer {
   /** What becomes of connections from now on. */
-  reception: Reception = NO_STATUS;
+  reception: Reception = "accept";
   /** What answers `hello`; undefined: nothing does. */
   ready: Message | undefined = { type: "ready" };
   /** Called with every text message after `hello`. */
@@ -47,6 +45,11 @@ export class AgentServer {
 
   get url(): string {
     return `ws://127.0.0.1:${this.#port}/agent`;
+  }
+
+  /** Connections that are there, whatever became of them. */
+  get sockets(): number {
+    return this.#sockets.size;
   }
 
   /** The newest connection. */
@@ -92,8 +95,9 @@ export class AgentServer {
 
   #receive(sockets: WebSocketServer, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { reception } = this;
-    if (reception === "ignore") return;
-    if (reception === "cut") {
+    if (reception === "ignore") {
+      socket.on("end", () => socket.destroy()).resume();
+    } else if (reception === "cut") {
       socket.destroy();
     } else if (typeof reception === "number") {
       socket.end(`HTTP/1.1 ${reception} No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);

@@ -105,7 +105,7 @@ describe("the URL of an agent's server", () => {
     for (const [url, why] of forms) {
       const problem = urlProblem(url!, []);
       assert.ok(problem?.includes(why!), `${url}: ${problem}`);
-      assert.ok(!problem.includes("password@"), problem);
+      assert.ok(!problem!.includes("password@"), problem);
     }
   });
 

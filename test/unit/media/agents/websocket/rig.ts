@@ -110,6 +110,8 @@ export interface Rig {
   readonly agent: Agent;
   /** Once the line has been told something that begins so. */
   does(what: string): Promise<void>;
+  /** Once the agent has been ticked another time. */
+  ticked(): Promise<void>;
   end(reason?: EndReason): void;
 }
 
@@ -139,7 +141,15 @@ export function startAgent(
     ...settings,
   };
   const agent = websocketMaker(privateHosts, tools).create(all, line, { ...FACTS, ...facts });
-  const timer = setInterval(() => agent.tick(line.nowMs()), TICK_MS);
+  let ticks = 0;
+  const timer = setInterval(() => {
+    agent.tick(line.nowMs());
+    ticks++;
+  }, TICK_MS);
+  const ticked = () => {
+    const before = ticks;
+    return until("the agent to be ticked", () => ticks > before);
+  };
   const end = (reason: EndReason = "caller_hung_up") => {
     if (line.isOver) return;
     line.isOver = true;
@@ -151,5 +161,5 @@ export function startAgent(
     until(`the line to be told ${what}; it was told ${line.did.join(", ")}`, () =>
       line.did.some((did) => did.startsWith(what)),
     );
-  return { line, agent, does, end };
+  return { line, agent, does, ticked, end };
 }
