@@ -14,8 +14,8 @@ const POWER = powers();
 assert(POWER[MULAW_SILENCE] === 0 && CARRIER_FRAME_SAMPLES % 2 === 0);
 
 /**
- * Root mean square of one frame of 20 ms, which begins at `start`, in dB below full scale: from −90 to 0. Takes 140 ns, and would take 255 if
- * every addition waited for the one before.
+ * Root mean square of the frame of 20 ms that begins at `start`, in dB below full scale: from −90 to 0. Takes 140 ns,
+ * and would take 255 if every addition waited for the one before.
  */
 export function mulawLevelDb(frame: Uint8Array, start = 0): number {
   const end = start + CARRIER_FRAME_SAMPLES;

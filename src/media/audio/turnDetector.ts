@@ -77,7 +77,7 @@ export class TurnDetector {
 
   /**
    * Takes one frame of the caller and the level of the agent's audio that the caller is hearing just now, −Infinity
-   * when there is none. Takes about 350 ns, of which 140 are the level's, and allocates nothing.
+   * when there is none. Takes about 350 ns, of which 140 are the level's, and makes no object.
    */
   hear(frame: Uint8Array, agentLevelDb: number): Decision {
     const levelDb = mulawLevelDb(frame);

@@ -47,7 +47,12 @@ describe("the level of a frame", () => {
     }
   });
 
-  it("is asked of a whole frame only", () => {
+  it("is that of the frame that begins where it is asked for, which must be whole", () => {
+    const frames = new Uint8Array(3 * CARRIER_FRAME_SAMPLES).fill(MULAW_SILENCE);
+    encodeMulaw(tone(1_000, 20), frames.subarray(CARRIER_FRAME_SAMPLES, 2 * CARRIER_FRAME_SAMPLES));
+    const levels = [0, 1, 2].map((n) => Math.round(mulawLevelDb(frames, n * CARRIER_FRAME_SAMPLES)));
+    assert.deepEqual(levels, [LEVEL_MIN_DB, -15, LEVEL_MIN_DB]);
+    assert.throws(() => mulawLevelDb(frames, 2 * CARRIER_FRAME_SAMPLES + 1), /one frame's/);
     assert.throws(() => mulawLevelDb(new Uint8Array(CARRIER_FRAME_SAMPLES - 2)), /one frame's/);
   });
 });
