@@ -36,6 +36,9 @@ const AGENTS = [
   { ...AGENT, other_secret: `****${AGENT_SECRET}` },
   { ...AGENT, type: "echo" },
   { ...AGENT, type: AGENT_SECRET },
+  { ...AGENT, type: "websocket", url: "wss://agent.example.com/call" },
+  { ...AGENT, type: "websocket", url: `wss://${AGENT_SECRET}@127.0.0.1/` },
+  { ...AGENT, type: "websocket", agent_secret: `with a space ${AGENT_SECRET}` },
 ];
 const defining = (agent: object) => ({ name: "Canary", workflow_definition: { agent } });
 
