@@ -6,6 +6,8 @@ import { LiveCalls } from "./calls/live/liveCalls.ts";
 import type { CallLog } from "./calls/log/callLog.ts";
 import type { CallObserver } from "./calls/observer.ts";
 import type { Dialer } from "./calls/outbound/dialer.ts";
+import { RecordingsFolder } from "./calls/recordings/folder.ts";
+import { RunLinks } from "./calls/recordings/links.ts";
 import { plantedAt } from "./calls/webhooks/twilioPaths.ts";
 import { twilioRoutes } from "./calls/webhooks/twilioRoutes.ts";
 import { apiOperations } from "./composition/api.ts";
@@ -15,7 +17,7 @@ import { emptied, reached } from "./composition/draining.ts";
 import { loadAnswerers, loadCallLog, loadDirectory } from "./composition/loading.ts";
 import { newMetrics } from "./composition/newMetrics.ts";
 import { numbers } from "./composition/numbers.ts";
-import { observeCallLog, observeCalls, observeNumbers } from "./composition/observer.ts";
+import { observeCallLog, observeCalls, observeNumbers, observeRecordings } from "./composition/observer.ts";
 import { outbound } from "./composition/outbound.ts";
 import { Overload } from "./composition/overload.ts";
 import { pageRoutes } from "./console/page.ts";
@@ -108,14 +110,17 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     farewellsUntilMs = clock.nowMs() + FAREWELL_MS;
   });
   const { callsMax, mediaWorkers } = parts.settings;
-  const [pool, rest] = await Promise.all([
+  const { recordingsPath } = parts.settings;
+  const [pool, rest, folder] = await Promise.all([
     MediaPool.start({
       ...{ workers: mediaWorkers, callsMax, clock, agentModules, prompts, observer },
       agentPrivateHosts: parts.settings.agentPrivateHosts,
-      recordingsPath: parts.settings.recordingsPath,
+      recordingsPath,
     }),
     loadTwilioRest({ clock, random: Math.random, timeoutMs: parts.twilioTimeoutMs }),
+    RecordingsFolder.find(recordingsPath, clock, observeRecordings(log)),
   ]);
+  const links = new RunLinks(await store.runs.linkKey());
 
   let { settings } = parts;
   const records = await loadCallLog(store, clock, observeCallLog(log));
@@ -165,6 +170,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     directory,
     records,
     calls,
+    folder,
+    links,
     keys,
     metrics,
     agentTypes,
@@ -233,6 +240,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const close = () => {
     dialer.stop();
     telephony.stop();
+    folder.stop();
     demoTwin?.stop();
     calls.cut();
     front.close();
@@ -266,6 +274,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     }
     dialer.start(open, answerers);
     telephony.start();
+    folder.start();
   } catch (error) {
     await close();
     throw error;

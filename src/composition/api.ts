@@ -3,6 +3,9 @@ import { readFileSync } from "node:fs";
 import type { LiveCalls } from "../calls/live/liveCalls.ts";
 import type { CallLog } from "../calls/log/callLog.ts";
 import { runOperations } from "../calls/log/runOperations.ts";
+import { downloadOperations } from "../calls/recordings/downloadOperations.ts";
+import type { RecordingsFolder } from "../calls/recordings/folder.ts";
+import type { RunLinks } from "../calls/recordings/links.ts";
 import type { Clock } from "../domain/clock.ts";
 import { withOpenApi } from "../http/openapi.ts";
 import type { Operation } from "../http/operation.ts";
@@ -27,6 +30,8 @@ export interface ApiParts {
   readonly directory: Directory;
   readonly records: CallLog;
   readonly calls: LiveCalls;
+  readonly folder: RecordingsFolder;
+  readonly links: RunLinks;
   readonly keys: ApiKeys;
   readonly metrics: Metrics;
   readonly agentTypes: AgentReaders;
@@ -40,6 +45,7 @@ export function apiOperations(parts: ApiParts): readonly Operation[] {
   const operations = [
     ...workflowOperations(parts),
     ...runOperations(parts),
+    ...downloadOperations(parts),
     ...parts.more,
     ...preferencesOperations(parts),
     ...apiKeyOperations(keys),

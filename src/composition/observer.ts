@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { CallLogObserver } from "../calls/log/callLog.ts";
 import type { CallLabel, CallObserver } from "../calls/observer.ts";
 import type { DialObserver } from "../calls/outbound/dialObserver.ts";
+import type { RecordingsObserver } from "../calls/recordings/folder.ts";
 import type { Clock } from "../domain/clock.ts";
 import { END_REASONS } from "../domain/endings.ts";
 import type { News } from "../lane/news.ts";
@@ -98,10 +99,20 @@ function logNews(log: Logger, seldom: Seldom, { callSid, run }: CallLabel, news:
     }
     case "recording": {
       if (news.state !== "failed") return;
-      const facts = { callSid, run, lastedMs: Math.round(news.lastedMs) };
+      const facts = { callSid, run, lastedMs: Math.round(news.lastedMs), why: news.why };
       return log.warn(facts, "a recording failed; the call goes on");
     }
   }
+}
+
+/** What is done with the files of recorded calls. */
+export function observeRecordings(log: Logger): RecordingsObserver {
+  return {
+    recordingsTended: (deleted, repaired) =>
+      log.info({ deleted, repaired }, "recordings past their date deleted, unfinished ones made whole"),
+    recordingsUntended: (error) =>
+      log.warn({ err: error }, "the folder of recordings can't be looked after; tried again in an hour"),
+  };
 }
 
 /** The call log's word to the operator. */

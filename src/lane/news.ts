@@ -116,6 +116,8 @@ export type News =
       readonly file: string;
       readonly lastedMs: number;
       readonly droppedMs: number;
+      /** Of one that failed: in a word, such as the system's `ENOSPC`. */
+      readonly why?: string;
     };
 
 export type NewsKind = News["kind"];

@@ -24,7 +24,7 @@ export function prepareOperations(db: Db, vault: Vault) {
     numbers: numberStore(db),
     records: recordStore(db),
     idempotency: idempotencyStore(db),
-    runs: runStore(db),
+    runs: runStore(db, vault),
   };
 }
 

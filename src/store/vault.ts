@@ -1,5 +1,13 @@
 // Secrets at rest: sealed with AES-256-GCM, bound to the row and column they stand in. Knows no table.
-import { createCipheriv, createDecipheriv, createHash, type KeyObject, randomBytes } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from "node:crypto";
 
 const ALGORITHM = "aes-256-gcm";
 /** Of this layout: version, key's mark, nonce, tag, ciphertext. */
@@ -8,6 +16,7 @@ const MARK_BYTES = 4;
 /** NIST SP 800-38D, 8.2: 96 random bits, fine for 2^32 secrets under one key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const DERIVED_BYTES = 32;
 const HEAD_BYTES = 1 + MARK_BYTES + NONCE_BYTES + TAG_BYTES;
 
 /** Columns of one table that hold sealed secrets, or nothing; its rows have an `id`. */
@@ -46,6 +55,12 @@ export class Vault {
     const cipher = createCipheriv(ALGORITHM, this.#key, nonce).setAAD(Buffer.from(place));
     const sealed = Buffer.concat([cipher.update(secret, "utf8"), cipher.final()]);
     return Buffer.concat([Buffer.of(VERSION), this.#mark, nonce, cipher.getAuthTag(), sealed]);
+  }
+
+  /** A key for one purpose alone, which tells nothing of this one: another with every key, the same with the same. */
+  keyFor(purpose: string): KeyObject {
+    const bytes = hkdfSync("sha256", this.#key, new Uint8Array(0), `linecard ${purpose}`, DERIVED_BYTES);
+    return createSecretKey(new Uint8Array(bytes));
   }
 
   /** Throws SealBroken. */

@@ -2,7 +2,7 @@
 // task and a record; what each event means is lifecycle.ts's to say.
 import type { EndReason, StreamViolation } from "../../domain/endings.ts";
 import type { AccountSid, CallSid, RunId } from "../../domain/ids.ts";
-import type { ToldNews } from "../../lane/news.ts";
+import type { News, ToldNews } from "../../lane/news.ts";
 import type { TaskReport } from "../../lane/ticket.ts";
 import { decodeMessage } from "../../media/protocol/messages.ts";
 import type { Placement, PlacementListener } from "../../pool/placement.ts";
@@ -174,6 +174,7 @@ export class LiveCall implements StreamHandler, PlacementListener {
     const { records, observer, nowMs, wallMs } = this.#around;
     const { kind, ...facts } = news;
     records.note(this.run, { atMs: wallMs() - (nowMs() - atMs), kind, facts });
+    this.#noteKept(news);
     observer.told(this, news);
   }
 
@@ -234,6 +235,16 @@ export class LiveCall implements StreamHandler, PlacementListener {
     if (this.#hasTask) this.#placement?.end(reason);
     if (reason === "media_lost" && before.name === "live") this.#socket?.drop();
     else this.#socket?.close(closeCodeOf(reason), "call over");
+  }
+
+  /** The record says what can be downloaded of the call, as soon as there is any of it. */
+  #noteKept(news: News): void {
+    const { records } = this.#around;
+    const kept = records.get(this.run);
+    if (news.kind === "recording" && news.state !== "failed" && kept?.recordingFile === undefined)
+      records.update(this.run, { recordingFile: news.file });
+    const isSaid = (news.kind === "transcript" || news.kind === "utterance") && news.text !== "";
+    if (isSaid && kept?.hasTranscript !== true) records.update(this.run, { hasTranscript: true });
   }
 
   #log(kind: "stream_opened" | "stream_started" | "worker_replaced" | "ended", detail?: string): void {

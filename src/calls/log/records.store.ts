@@ -13,7 +13,7 @@ export interface RecordChange {
 
 /** Facts that nothing is looked up by stand together in one column. */
 type LooseFacts = Pick<CallFacts, "stirVerstat" | "forwardedFrom" | "callerName" | "initialContext"> &
-  Pick<CallRecord, "isApologized">;
+  Pick<CallRecord, "isApologized" | "recordingFile" | "hasTranscript">;
 
 const COLUMNS: readonly (readonly [column: string, field: keyof CallRecord])[] = [
   ["id", "run"],
@@ -129,8 +129,12 @@ function columnOf(field: keyof CallRecord, record: RecordChange["record"]): stri
 }
 
 function looseFacts(record: LooseFacts): LooseFacts {
-  const { stirVerstat, forwardedFrom, callerName, initialContext, isApologized } = record;
-  return { stirVerstat, forwardedFrom, callerName, initialContext, isApologized };
+  const { stirVerstat, forwardedFrom, callerName, initialContext } = record;
+  const { isApologized, recordingFile, hasTranscript } = record;
+  return {
+    ...{ stirVerstat, forwardedFrom, callerName, initialContext },
+    ...{ isApologized, recordingFile, hasTranscript },
+  };
 }
 
 /** A row and its events as a record; absent values are undefined. */

@@ -105,6 +105,10 @@ export interface CallRecord extends CallFacts {
   readonly twilioCode: number | undefined;
   /** The caller was told on the stream that something went wrong, so that nothing more is said after it. */
   readonly isApologized?: boolean | undefined;
+  /** The name of the file it is recorded in, which also says until when it is kept. */
+  readonly recordingFile?: string | undefined;
+  /** Somebody's words stand in its timeline. */
+  readonly hasTranscript?: boolean | undefined;
   readonly events: readonly CallLogEvent[];
 }
 
@@ -135,6 +139,8 @@ export type CallProgress = Partial<
     | "answeredBy"
     | "twilioCode"
     | "isApologized"
+    | "recordingFile"
+    | "hasTranscript"
   >
 >;
 

@@ -38,6 +38,7 @@ const COLUMNS: readonly (readonly [header: string, cell: (run: ReportedRun) => C
   ["answered_by", ({ record }) => record.answeredBy],
   ["twilio_error_code", ({ record }) => twilioErrorOf(record)?.code],
   ["twilio_error_text", ({ record }) => twilioErrorOf(record)?.explanation.sentence],
+  ["recording_file", ({ record }) => record.recordingFile],
   ["call_sid", ({ record }) => record.callSid],
   ["telephony_configuration_id", ({ record }) => record.configurationId],
   ["initial_context", ({ record }) => record.initialContext && JSON.stringify(record.initialContext)],

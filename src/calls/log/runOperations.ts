@@ -7,6 +7,7 @@ import { RunId, WorkflowId } from "../../domain/ids.ts";
 import { Encoded, type Operation, operation } from "../../http/operation.ts";
 import type { Directory } from "../../numbers/directory.ts";
 import type { Store } from "../../store/store.ts";
+import { linksOf, type RunLinks } from "../recordings/links.ts";
 import type { CallRecords } from "./records.ts";
 import { REPORT_HEADER } from "./report.ts";
 import {
@@ -35,6 +36,8 @@ export interface RunParts {
   readonly records: Pick<CallRecords, "get" | "committed">;
   readonly directory: Pick<Directory, "workflow">;
   readonly clock: Clock;
+  readonly links: RunLinks;
+  readonly publicBase: () => string;
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -51,7 +54,8 @@ const REPORT_RETRY_S = 5;
 const tag = "Call log";
 const workflowParams = z.object({ workflow_id: workflowIdSchema });
 
-export function runOperations({ store, records, directory, clock }: RunParts): readonly Operation[] {
+export function runOperations(parts: RunParts): readonly Operation[] {
+  const { store, records, directory, clock, links, publicBase } = parts;
   let reports = 0;
 
   function ofWorkflow(workflowId: number): RunCondition {
@@ -113,7 +117,10 @@ export function runOperations({ store, records, directory, clock }: RunParts): r
         const { conditions, applied } = readWorkflowFilters(query.filters);
         const wanted = queryOf(query, [ofWorkflow(params.workflow_id), ...conditions]);
         await records.committed();
-        return new Encoded(JSON_TYPE, await store.runs.workflowPage(wanted, applied, clock.wallMs()));
+        return new Encoded(
+          JSON_TYPE,
+          await store.runs.workflowPage(wanted, applied, clock.wallMs(), publicBase()),
+        );
       },
     }),
     operation({
@@ -130,7 +137,8 @@ export function runOperations({ store, records, directory, clock }: RunParts): r
         const record = records.get(run) ?? (await store.records.get(run));
         if (record === undefined || (record.workflowId ?? NO_WORKFLOW) !== params.workflow_id)
           throw new GatewayError("NOT_FOUND", "Workflow run not found");
-        return runDetail(record, clock.wallMs());
+        const nowMs = clock.wallMs();
+        return runDetail(record, nowMs, linksOf(record, links, publicBase(), nowMs));
       },
     }),
     operation({
@@ -162,7 +170,7 @@ export function runOperations({ store, records, directory, clock }: RunParts): r
         const { conditions } = readUsageFilters(query.filters);
         const wanted = queryOf(query, [...between(query), ...conditions]);
         await records.committed();
-        return new Encoded(JSON_TYPE, await store.runs.usagePage(wanted));
+        return new Encoded(JSON_TYPE, await store.runs.usagePage(wanted, clock.wallMs(), publicBase()));
       },
     }),
     operation({

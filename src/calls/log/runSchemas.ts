@@ -65,17 +65,28 @@ export const workflowReportQuerySchema = z.object(dates);
 export const usageQuerySchema = z.object({ ...page, ...dates, filters: usageFilters });
 export const usageReportQuerySchema = z.object({ ...dates, filters: usageFilters });
 
-const noLinkYet = z.string().nullable().describe("Null: calls are not recorded.");
+const linkTo = (what: string) =>
+  z
+    .string()
+    .nullable()
+    .describe(`Where ${what} can be downloaded without a key, for an hour; null when it is not kept.`);
+const transcriptLink = linkTo("the transcript");
+const recordingLink = linkTo("the recording of both sides");
+const userRecordingLink = linkTo("the caller's side of the recording");
+const botRecordingLink = linkTo("the agent's side of the recording");
 const recordings = {
-  transcript_url: noLinkYet,
-  recording_url: noLinkYet,
-  user_recording_url: noLinkYet,
-  bot_recording_url: noLinkYet,
-  transcript_public_url: noLinkYet,
-  recording_public_url: noLinkYet,
-  user_recording_public_url: noLinkYet,
-  bot_recording_public_url: noLinkYet,
-  public_access_token: noLinkYet,
+  transcript_url: transcriptLink,
+  recording_url: recordingLink,
+  user_recording_url: userRecordingLink,
+  bot_recording_url: botRecordingLink,
+  transcript_public_url: transcriptLink,
+  recording_public_url: recordingLink,
+  user_recording_public_url: userRecordingLink,
+  bot_recording_public_url: botRecordingLink,
+  public_access_token: z
+    .string()
+    .nullable()
+    .describe("The links' token, made anew with every answer; null when nothing is kept."),
 };
 const context = z.record(z.string(), z.unknown());
 const initialContextSchema = context.describe(

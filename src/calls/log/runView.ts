@@ -2,6 +2,7 @@
 // the caller pressed are counted in here and never named.
 import type { z } from "zod";
 import { moment } from "../../http/operation.ts";
+import { type Links, NO_LINKS } from "../recordings/links.ts";
 import type { CallRecord } from "./records.ts";
 import { NO_WORKFLOW } from "./runFilters.ts";
 import type { runDetailSchema, runSchema, usageRunSchema } from "./runSchemas.ts";
@@ -12,20 +13,8 @@ export type RunAnswer = z.input<typeof runSchema>;
 export type RunDetail = z.input<typeof runDetailSchema>;
 export type UsageRun = z.input<typeof usageRunSchema>;
 
-const NO_RECORDINGS = {
-  transcript_url: null,
-  recording_url: null,
-  user_recording_url: null,
-  bot_recording_url: null,
-  transcript_public_url: null,
-  recording_public_url: null,
-  user_recording_public_url: null,
-  bot_recording_public_url: null,
-  public_access_token: null,
-};
-
 /** A run in a list: everything but its timeline. */
-export function runAnswer(record: CallRecord, nowMs: number): RunAnswer {
+export function runAnswer(record: CallRecord, nowMs: number, links: Links = NO_LINKS): RunAnswer {
   const { run, name, mode, direction, outcome, receivedAtMs, answeredAtMs, startedAtMs, endedAtMs } = record;
   const durationS = callDurationS(record);
   const twilioError = twilioErrorOf(record);
@@ -36,7 +25,7 @@ export function runAnswer(record: CallRecord, nowMs: number): RunAnswer {
     mode,
     created_at: moment(receivedAtMs),
     is_completed: outcome !== undefined,
-    ...NO_RECORDINGS,
+    ...links,
     cost_info: null,
     usage_info: durationS === undefined ? null : { call_duration_seconds: durationS },
     definition_id: record.definitionId ?? null,
@@ -73,9 +62,9 @@ export function runAnswer(record: CallRecord, nowMs: number): RunAnswer {
 }
 
 /** One run, with all that is known of it. */
-export function runDetail(record: CallRecord, nowMs: number): RunDetail {
+export function runDetail(record: CallRecord, nowMs: number, links: Links = NO_LINKS): RunDetail {
   return {
-    ...runAnswer(record, nowMs),
+    ...runAnswer(record, nowMs, links),
     logs: {
       telephony_status_callbacks: inOrder(record.events)
         .filter(({ kind }) => kind === "call_status")
@@ -96,7 +85,7 @@ export function runDetail(record: CallRecord, nowMs: number): RunDetail {
 }
 
 /** A run in the list of what was used. */
-export function usageRun(record: CallRecord, workflowName: string | null): UsageRun {
+export function usageRun(record: CallRecord, workflowName: string | null, links: Links = NO_LINKS): UsageRun {
   const { run, name, mode, direction, from, to, outcome } = record;
   return {
     id: run,
@@ -106,7 +95,7 @@ export function usageRun(record: CallRecord, workflowName: string | null): Usage
     created_at: moment(record.receivedAtMs),
     dograh_token_usage: 0,
     call_duration_seconds: callDurationS(record) ?? 0,
-    ...NO_RECORDINGS,
+    ...links,
     phone_number: otherParty(record),
     caller_number: from,
     called_number: to,

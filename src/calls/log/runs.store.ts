@@ -1,6 +1,9 @@
 // Lists of calls out of the database, found and encoded in the store's thread, so that the front thread only passes
 // bytes on. Conditions become SQL of constant parts, with every value bound.
+import type { KeyObject } from "node:crypto";
 import type { Db } from "../../store/open.ts";
+import type { Vault } from "../../store/vault.ts";
+import { linksOf, RunLinks } from "../recordings/links.ts";
 import { type RunRow, recordOf, type StoredEvent } from "./records.store.ts";
 import type { CallRecord } from "./records.ts";
 import { reportLine } from "./report.ts";
@@ -47,7 +50,9 @@ interface Found {
 
 type NamedRow = RunRow & { readonly workflow_name: string | null };
 
-export function runStore(db: Db) {
+export function runStore(db: Db, vault: Vault) {
+  const linkKey = vault.keyFor("links");
+  const links = new RunLinks(linkKey);
   const encoder = new TextEncoder();
   const newestRun = db.prepare("SELECT coalesce(max(id), 0) FROM runs").pluck();
   const eventsOf = db.prepare<[number], StoredEvent>(
@@ -90,20 +95,28 @@ export function runStore(db: Db) {
 
   const encoded = (value: unknown) => encoder.encode(JSON.stringify(value));
   return {
+    /** What links to recordings and transcripts are made with. */
+    linkKey(): KeyObject {
+      return linkKey;
+    },
     /** One workflow's runs: the answer's body. `nowMs` is wall clock, as are all times here. */
-    workflowPage(query: RunQuery, applied: unknown, nowMs: number): Uint8Array {
+    workflowPage(query: RunQuery, applied: unknown, nowMs: number, publicBase: string): Uint8Array {
       const found = find(query);
       return encoded({
-        runs: found.records.map((record) => runAnswer(record, nowMs)),
+        runs: found.records.map((record) =>
+          runAnswer(record, nowMs, linksOf(record, links, publicBase, nowMs)),
+        ),
         ...pagingOf(query, found),
         applied_filters: applied,
       });
     },
     /** All runs with what they used: the answer's body. */
-    usagePage(query: RunQuery): Uint8Array {
+    usagePage(query: RunQuery, nowMs: number, publicBase: string): Uint8Array {
       const found = find(query);
       return encoded({
-        runs: found.records.map((record, index) => usageRun(record, found.names[index]!)),
+        runs: found.records.map((record, index) =>
+          usageRun(record, found.names[index]!, linksOf(record, links, publicBase, nowMs)),
+        ),
         total_dograh_tokens: 0,
         total_duration_seconds: found.durationS,
         ...pagingOf(query, found),

@@ -132,8 +132,8 @@ export class CallRecorder implements Recorder {
       const isNew = await this.#parts.file.open();
       this.#state = "ready";
       if (isNew) this.#tell("started", 0);
-    } catch {
-      this.#fail();
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
@@ -141,8 +141,8 @@ export class CallRecorder implements Recorder {
     try {
       await this.#writeNext(samples);
       this.#state = "ready";
-    } catch {
-      this.#fail();
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
@@ -169,11 +169,11 @@ export class CallRecorder implements Recorder {
     }
   }
 
-  #fail(): void {
+  #fail(error: unknown): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     const { file, clock, closed } = this.#parts;
-    this.#tell("failed", this.#at(clock.nowMs()));
+    this.#tell("failed", this.#at(clock.nowMs()), { why: (error as NodeJS.ErrnoException).code ?? "error" });
     void file
       .close()
       .catch(() => {})
@@ -185,13 +185,14 @@ export class CallRecorder implements Recorder {
     this.#dropped += samples;
   }
 
-  #tell(state: "started" | "finished" | "failed", at: number): void {
+  #tell(state: "started" | "finished" | "failed", at: number, more: { readonly why?: string } = {}): void {
     this.#parts.tell({
       kind: "recording",
       state,
       file: this.#parts.file.name,
       lastedMs: Math.round(at / SAMPLES_PER_MS),
       droppedMs: Math.round(this.#dropped / SAMPLES_PER_MS),
+      ...more,
     });
   }
 

@@ -19,7 +19,14 @@ export function recordersIn(folder: string, clock: Clock): MakeRecorder {
     // The wall clock may have been set since the file was named, which near midnight is another name.
     const names = resumed === undefined ? [name(0)] : [name(0), name(-NEAR_MS), name(NEAR_MS)];
     if (open >= OPEN_MAX) {
-      tell({ kind: "recording", state: "failed", file: names[0]!, lastedMs: 0, droppedMs: 0 });
+      tell({
+        kind: "recording",
+        state: "failed",
+        file: names[0]!,
+        lastedMs: 0,
+        droppedMs: 0,
+        why: "too_many",
+      });
       return NONE;
     }
     open++;

@@ -1,8 +1,10 @@
 // The call log with 100,000 runs in it: lists, totals and reports are quick, and records of calls are written while a
 // report is made. Figures are printed; what is asserted leaves a slow machine room.
 import assert from "node:assert/strict";
+import { createSecretKey, randomBytes } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { type RunParts, runOperations } from "../../../src/calls/log/runOperations.ts";
+import { RunLinks } from "../../../src/calls/recordings/links.ts";
 import { systemClock } from "../../../src/domain/clock.ts";
 import { WorkflowId } from "../../../src/domain/ids.ts";
 import { type Operation, routesOf } from "../../../src/http/operation.ts";
@@ -38,6 +40,8 @@ const parts: RunParts = {
   records: { get: () => undefined, committed: async () => {} },
   directory: { workflow: (id) => ({ id }) as never },
   clock: systemClock,
+  links: new RunLinks(createSecretKey(randomBytes(32))),
+  publicBase: () => "https://gateway.test",
 };
 const operations: readonly Operation[] = runOperations(parts);
 

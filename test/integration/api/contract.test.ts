@@ -21,7 +21,6 @@ const NOT_DESCRIBED: Readonly<Record<string, string>> = {
   "/api/v1/telephony/twilio/status-callback/": "the same",
   "/api/v1/telephony/transfer-result/": "calls are not transferred yet",
   "/api/v1/campaign/": "there are no campaigns yet",
-  "/api/v1/public/download/": "calls are not recorded yet",
 };
 
 describe("what is served", () => {

@@ -132,13 +132,13 @@ describe("a list of runs", () => {
           total_pages: Math.ceil(expected.length / limit),
           newest_run: RUNS,
         };
-        const { runs, ...paging } = parsed(await store.runs.workflowPage(wanted, null, EPOCH_MS));
+        const { runs, ...paging } = parsed(await store.runs.workflowPage(wanted, null, EPOCH_MS, ""));
         assert.deepEqual(
           runs.map(({ id }: { id: number }) => id),
           ids,
         );
         assert.deepEqual(paging, { ...shared, applied_filters: null });
-        const { runs: used, ...totals } = parsed(await store.runs.usagePage(wanted));
+        const { runs: used, ...totals } = parsed(await store.runs.usagePage(wanted, EPOCH_MS, ""));
         assert.deepEqual(
           used.map(({ id }: { id: number }) => id),
           ids,
@@ -205,7 +205,9 @@ describe("pages", () => {
       for (let page = 1; page <= 5; page++) {
         const conditions: RunCondition[] = upTo === undefined ? [] : [{ is: "up_to_run", run: upTo }];
         const wanted = { conditions, sortBy: "created_at", order: "desc", page, limit: 10 } as const;
-        const { runs, newest_run, total_count } = parsed(await own.store.runs.workflowPage(wanted, null, 0));
+        const { runs, newest_run, total_count } = parsed(
+          await own.store.runs.workflowPage(wanted, null, 0, ""),
+        );
         upTo ??= newest_run;
         assert.equal(total_count, 50);
         seen.push(...runs.map(({ id }: { id: number }) => id));
