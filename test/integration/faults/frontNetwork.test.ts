@@ -1,0 +1,182 @@
+// The caller's side of the network at its worst: Twilio's connection reset anywhere, a Twilio that stops reading, a
+// scrape that hangs. Whoever else is on the phone notices nothing, and nothing is kept of it.
+import assert from "node:assert/strict";
+import net from "node:net";
+import { after, describe, it } from "node:test";
+import fc from "fast-check";
+import type { TwinStream } from "../../../src/twin/stream.ts";
+import { TwilioTwin } from "../../../src/twin/twin.ts";
+import { counted } from "../../support/counts.ts";
+import { startFaultProxy } from "../../support/faultProxy.ts";
+import { ACCOUNT_SID, AUTH_TOKEN, ECHO_NUMBER, startStory } from "../../support/gateway.ts";
+import { recordOf } from "../../support/records.ts";
+import { hasReturned, returned, returnedCodes } from "../../support/returned.ts";
+import { tone, toneDb } from "../../support/sound.ts";
+import { until } from "../../support/until.ts";
+
+const story = await startStory();
+const { gateway } = story;
+const proxy = await startFaultProxy({ port: gateway.settings.port });
+const throughProxy = new TwilioTwin({
+  accountSid: ACCOUNT_SID,
+  authToken: AUTH_TOKEN,
+  publicBase: gateway.settings.publicBase.href,
+  gatewayBase: proxy.origin,
+});
+after(async () => {
+  await throughProxy.close();
+  await proxy.close();
+});
+
+/** Twilio's half of a stream, on its way through the proxy. */
+const STREAM = /^GET \/media\//;
+/** A frame of audio later than this, and the caller hears it; four times that on a machine which others use. */
+const GAP_MS = 4 * 60;
+
+/** A call beside the faults; `end` hangs it up and tells the longest time between two of its frames. */
+async function bystander(): Promise<{ stream: TwinStream; end: () => Promise<number> }> {
+  const call = await story.twilio.dial({ to: ECHO_NUMBER });
+  const stream = await call.connect();
+  await hasReturned(stream, 100);
+  const from = stream.received.length;
+  return {
+    stream,
+    async end() {
+      const frames = stream.received.slice(from).filter(({ message }) => message?.event === "media");
+      const gapsMs = frames.slice(1).map(({ atMs }, at) => atMs - frames[at]!.atMs);
+      assert.equal((await call.hangUp()).how, "caller");
+      return Math.max(...gapsMs);
+    },
+  };
+}
+
+describe("Twilio's connection, reset", () => {
+  const SEED = Number(process.env.SEED ?? Date.now() % 1e9);
+  /** The agent is to know within this much… */
+  const TOLD_MS = 100;
+
+  it("at any byte ends that call alone: its agent is told at once, and nothing of it is left", async (t) => {
+    t.diagnostic(`seed ${SEED}`);
+    const unharmed = await bystander();
+    const lostBefore = await counted(gateway, "calls_ended_total", { reason: "media_lost" });
+    // A frame of audio is some 300 bytes, with its head of 8: these are heads, payloads and the seams between them.
+    const offsets = fc.sample(fc.integer({ min: 1, max: 1_500 }), { numRuns: 20, seed: SEED });
+    const toldMs: number[] = [];
+    for (const bytes of offsets) {
+      const call = await throughProxy.dial({ to: ECHO_NUMBER });
+      const stream = await call.connect();
+      await hasReturned(stream, 40);
+      const link = await proxy.link(STREAM);
+      link.toServer.cutAfter(bytes);
+      await link.gone;
+      const resetMs = performance.now();
+      await until("the agent's task to be over", () => gateway.pool.state().calls === 1);
+      toldMs.push(performance.now() - resetMs);
+      await stream.ended;
+      assert.equal(recordOf(gateway, call).outcome, "media_lost", `reset after ${bytes} bytes`);
+      assert.equal(story.held().sockets, 1);
+      await call.ended; // Twilio has asked what comes next
+    }
+    toldMs.sort((one, other) => one - other);
+    const worstMs = toldMs.at(-1)!;
+    t.diagnostic(
+      `agents were told within ${worstMs.toFixed(0)} ms, half of them ${toldMs[10]!.toFixed(0)} ms`,
+    );
+    assert.ok(worstMs <= 4 * TOLD_MS, `an agent was told after ${worstMs} ms`);
+    const lost = (await counted(gateway, "calls_ended_total", { reason: "media_lost" })) - lostBefore;
+    assert.equal(lost, offsets.length, "each ended once");
+    assert.equal(await counted(gateway, "faults_total"), 0);
+    const gapMs = await unharmed.end();
+    t.diagnostic(`a call beside them was never longer without a frame than ${gapMs.toFixed(0)} ms`);
+    assert.ok(gapMs <= GAP_MS);
+  });
+});
+
+describe("a Twilio that does not read", () => {
+  it("holds nobody up and is held little for, and goes on where it was once it reads", async (t) => {
+    const unharmed = await bystander();
+    const call = await throughProxy.dial({ to: ECHO_NUMBER });
+    const stream = await call.connect();
+    await hasReturned(stream, 100);
+    const link = await proxy.link(STREAM);
+    const droppedBefore = await counted(gateway, "frames_total", {
+      direction: "out",
+      fate: "dropped_socket",
+    });
+    const residentBefore = process.memoryUsage.rss();
+    link.toClient.pause();
+    const pausedMs = performance.now();
+    const heardBefore = returnedCodes(stream).length;
+    stream.say(tone(700, 600));
+    await until("three seconds without a reader", () => performance.now() - pausedMs >= 3_000);
+    // What is on the way now is in the system's buffers, which are some megabytes, and no more than was said.
+    assert.ok(returnedCodes(stream).length - heardBefore <= 8 * 500, "nothing comes through");
+    const grownBytes = process.memoryUsage.rss() - residentBefore;
+    t.diagnostic(`the process grew by ${(grownBytes / 1_024).toFixed(0)} KiB meanwhile`);
+    assert.ok(grownBytes < 64 * 1_024 * 1_024);
+
+    link.toClient.resume();
+    await stream.until(
+      "what was said meanwhile",
+      () => toneAt(stream, heardBefore) !== undefined || undefined,
+    );
+    const dropped = await counted(gateway, "frames_total", { direction: "out", fate: "dropped_socket" });
+    assert.equal(dropped, droppedBefore, "three seconds are not worth dropping anything");
+    assert.equal((await call.hangUp()).how, "caller");
+    const gapMs = await unharmed.end();
+    t.diagnostic(`a call beside it was never longer without a frame than ${gapMs.toFixed(0)} ms`);
+    assert.ok(gapMs <= GAP_MS);
+  });
+});
+
+describe("a scrape", () => {
+  const SCRAPE = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+
+  it("that hangs, again and again, holds up no call and no other scrape", async (t) => {
+    const unharmed = await bystander();
+    const scrapers = await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const socket = net.connect({ host: "127.0.0.1", port: gateway.settings.port });
+        socket.on("error", () => {});
+        socket.pause(); // asks and never reads
+        socket.write(SCRAPE);
+        return socket;
+      }),
+    );
+    const reading = await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        const askedMs = performance.now();
+        const answer = await fetch(`${story.origin}/metrics`);
+        assert.match(await answer.text(), /linecard_calls_live 1/);
+        return performance.now() - askedMs;
+      }),
+    );
+    await hasReturned(unharmed.stream, 1_000);
+    const gapMs = await unharmed.end();
+    t.diagnostic(
+      `55 scrapes at once, 50 of which hang: the slowest answer took ${Math.max(...reading).toFixed(0)} ms, ` +
+        `and the call was never longer without a frame than ${gapMs.toFixed(0)} ms`,
+    );
+    assert.ok(gapMs <= GAP_MS);
+    const connections = gateway.front.connections();
+    for (const socket of scrapers) socket.resetAndDestroy();
+    await until("the scrapers to be gone", () => gateway.front.connections() <= connections - 50);
+  });
+});
+
+describe("after all of them", () => {
+  it("nothing is held", async () => {
+    await until("everything to be free", () =>
+      Object.values(story.held()).every((value) => Number(value) === 0),
+    );
+  });
+});
+
+/** Where the 700 Hz tone begins in what the gateway has sent since, in bytes. */
+function toneAt(stream: TwinStream, since: number): number | undefined {
+  const heard = returned(stream);
+  for (let at = since; at + 1_600 <= heard.length; at += 800) {
+    if (toneDb(heard.subarray(at, at + 1_600), 700) > -14) return at;
+  }
+  return undefined;
+}
