@@ -32,7 +32,7 @@ const MS_PER_BYTE = 1_000 / CARRIER_RATE_HZ;
 const UTTERANCE_END = 1;
 const MARKED = 2;
 /** Less than a frame goes out alone once Twilio has been without audio for so long: nothing more seems to come. */
-const PARTIAL_AFTER_MS = 100;
+export const PARTIAL_AFTER_MS = 100;
 /** The queue begins small and doubles: an agent that speaks in real time never needs more than this. */
 const QUEUE_FRAMES_FIRST = 20;
 

@@ -8,6 +8,7 @@ const MS_PER_CHARACTER = 65;
 const WHOLE_WITHIN_MS = 40;
 /** Of one agent; more are not remembered, the newest first, and never come back. */
 const MARKS_MAX = 200;
+const NONE: readonly Utterance[] = [];
 
 /** One utterance that is over, heard or cut. */
 export interface Utterance {
@@ -24,8 +25,8 @@ interface Entry {
   readonly id: string;
   readonly isNamed: boolean;
   text: string;
-  /** Positions in the track's generation. */
-  readonly startMs: number;
+  /** Positions in the track's generation: of its first audio, once it has some, and of its last. */
+  startMs: number;
   endMs: number;
   /** Audio the agent gave, of which the queue may have refused some. */
   givenMs: number;
@@ -35,6 +36,14 @@ interface Entry {
 interface AgentMark {
   readonly name: string;
   readonly positionMs: number;
+  /** The utterance it stands in; undefined when the agent has said none. */
+  readonly entry: Entry | undefined;
+}
+
+/** A mark of the agent's that was heard, `heardMs` into its utterance. */
+export interface HeardMark {
+  readonly name: string;
+  readonly heardMs: number;
 }
 
 /** What of the agent's own is not said by the agent: prompts leave gaps between its utterances. */
@@ -42,6 +51,8 @@ export class HeardLedger {
   /** Those that are not over, in order; the last one may still grow. */
   #entries: Entry[] = [];
   #marks: AgentMark[] = [];
+  /** The utterance begun last, over or not. */
+  #newest: Entry | undefined;
   #madeUp = 0;
   #isFirstOver = false;
 
@@ -53,6 +64,11 @@ export class HeardLedger {
   /** Whether there is an utterance that may still grow. */
   get isOpen(): boolean {
     return this.#entries.at(-1)?.isComplete === false;
+  }
+
+  /** Whether one that may still grow has audio. */
+  get isGrowing(): boolean {
+    return this.isOpen && this.#entries.at(-1)!.givenMs > 0;
   }
 
   /** Whether the agent has begun an utterance and not ended it. One that it never named may be over, unsaid. */
@@ -69,6 +85,7 @@ export class HeardLedger {
   grew(givenMs: number, fromMs: number, positionMs: number): void {
     if (!this.isOpen) this.#push(`unnamed-${++this.#madeUp}`, "", fromMs, false);
     const entry = this.#entries.at(-1)!;
+    if (entry.givenMs === 0) entry.startMs = fromMs; // what the gateway said since it was begun is none of it
     entry.givenMs += givenMs;
     entry.endMs = positionMs;
   }
@@ -88,72 +105,90 @@ export class HeardLedger {
   ): { readonly id: string; readonly heardMs: number; readonly heardText: string } | undefined {
     const entry = this.#entries.findLast(({ startMs }) => startMs <= heardMs) ?? this.#entries[0];
     if (entry === undefined) return undefined;
-    const heard = clamp(heardMs - entry.startMs, 0, entry.endMs - entry.startMs);
+    const heard = heardOf(entry, heardMs);
     return { id: entry.id, heardMs: heard, heardText: heardTextOf(entry, heard) };
   }
 
   /** False when there are too many already. */
   mark(name: string, positionMs: number): boolean {
     if (this.#marks.length >= MARKS_MAX) return false;
-    this.#marks.push({ name, positionMs });
+    this.#marks.push({ name, positionMs, entry: this.#newest });
     return true;
   }
 
   /** Takes out the marks that have been heard, in order. */
-  marksUpTo(heardMs: number): readonly string[] {
+  marksUpTo(heardMs: number): readonly HeardMark[] {
     const heard = this.#marks.findIndex(({ positionMs }) => positionMs > heardMs);
-    return this.#marks.splice(0, heard < 0 ? this.#marks.length : heard).map(({ name }) => name);
+    return this.#marks
+      .splice(0, heard < 0 ? this.#marks.length : heard)
+      .map(({ name, positionMs, entry }) => ({
+        name,
+        heardMs: entry === undefined ? 0 : Math.round(heardOf(entry, positionMs)),
+      }));
   }
 
-  /** Takes out the utterances that were heard to their end. */
+  /**
+   * Takes out the utterances that were heard to their end. One that is complete and has no audio waits for nobody: so
+   * there are never more of them than the queue of speech has frames.
+   */
   over(sentMs: number, heardMs: number): readonly Utterance[] {
-    const over: Utterance[] = [];
-    for (let first = this.#entries[0]; first !== undefined; first = this.#entries[0]) {
-      if (!first.isComplete || heardMs < first.endMs) break;
-      this.#entries.shift();
-      over.push(utteranceOf(first, sentMs, heardMs));
-    }
-    if (over.length > 0) this.#isFirstOver = true;
-    return over;
+    const isOver = (entry: Entry): boolean => entry.isComplete && (heardMs >= entry.endMs || isEmpty(entry));
+    if (!this.#entries.some(isOver)) return NONE;
+    const over = this.#entries.filter(isOver);
+    this.#entries = this.#entries.filter((entry) => !over.includes(entry));
+    return this.#tellOf(over, sentMs, heardMs);
   }
 
   #push(id: string, text: string, startMs: number, isNamed: boolean): void {
-    this.#entries.push({ id, isNamed, text, startMs, endMs: startMs, givenMs: 0, isComplete: false });
+    this.#newest = { id, isNamed, text, startMs, endMs: startMs, givenMs: 0, isComplete: false };
+    this.#entries.push(this.#newest);
+  }
+
+  #tellOf(entries: readonly Entry[], sentMs: number, heardMs: number): readonly Utterance[] {
+    if (!entries.every(isEmpty)) this.#isFirstOver = true;
+    return entries.map((entry) => utteranceOf(entry, sentMs, heardMs));
   }
 
   /** All that is not over is cut at these positions, and so are its marks; positions begin anew. */
   cut(sentMs: number, heardMs: number): readonly Utterance[] {
-    const cut = this.#entries.map((entry) => utteranceOf(entry, sentMs, heardMs));
+    const cut = this.#entries;
     this.#entries = [];
     this.#marks = [];
-    if (cut.length > 0) this.#isFirstOver = true;
-    return cut;
+    this.#newest = undefined;
+    return this.#tellOf(cut, sentMs, heardMs);
   }
 }
 
 function utteranceOf(entry: Entry, sentMs: number, heardMs: number): Utterance {
-  const lengthMs = entry.endMs - entry.startMs;
-  const sent = clamp(sentMs - entry.startMs, 0, lengthMs);
-  const heard = clamp(heardMs - entry.startMs, 0, lengthMs);
+  const sent = heardOf(entry, sentMs);
+  const heard = heardOf(entry, heardMs);
   assert(heard <= sent, "nothing is heard that was not sent");
   return {
     id: entry.id,
     generatedMs: Math.round(entry.givenMs),
     sentMs: Math.round(sent),
     heardMs: Math.round(heard),
-    isInterrupted: !entry.isComplete || heard < lengthMs,
+    isInterrupted: !entry.isComplete || (heardMs < entry.endMs && !isEmpty(entry)),
     text: entry.text,
     heardText: heardTextOf(entry, heard),
   };
+}
+
+function isEmpty({ startMs, endMs }: Entry): boolean {
+  return endMs <= startMs;
+}
+
+/** How much of an utterance lies before this position. Silence that fills its last frame is none of it. */
+function heardOf({ startMs, endMs, givenMs }: Entry, positionMs: number): number {
+  return Math.min(clamp(positionMs - startMs, 0, endMs - startMs), givenMs);
 }
 
 /**
  * As much of the text as the heard part of the audio holds, by length, back to the last whole word. An estimate: how
  * long each word took nobody has said. Of an utterance whose audio is still coming its length is estimated too.
  */
-function heardTextOf({ text, startMs, endMs, isComplete }: Entry, heardMs: number): string {
-  const spokenMs = endMs - startMs;
-  const wholeMs = isComplete ? spokenMs : Math.max(spokenMs, text.length * MS_PER_CHARACTER);
+function heardTextOf({ text, givenMs, isComplete }: Entry, heardMs: number): string {
+  const wholeMs = isComplete ? givenMs : Math.max(givenMs, text.length * MS_PER_CHARACTER);
   if (heardMs >= wholeMs - WHOLE_WITHIN_MS) return wholeMs > 0 ? text : "";
   const characters = Math.floor((text.length * heardMs) / wholeMs);
   if (/\s/.test(text[characters] ?? " ")) return text.slice(0, characters).trimEnd();

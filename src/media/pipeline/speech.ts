@@ -1,6 +1,6 @@
 // What the caller is to hear, on its way to them: from the agent's audio and the gateway's own prompts to finished
 // frames for the stream's socket, paced and marked, and the ledger of what was heard.
-import { FRAME_MS } from "../../domain/audio.ts";
+import { CARRIER_RATE_HZ, FRAME_MS } from "../../domain/audio.ts";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import { type LaneEnd, RecordKind } from "../../lane/lane.ts";
@@ -8,7 +8,7 @@ import type { CallRemains } from "../../lane/remains.ts";
 import type { CallTicket } from "../../lane/ticket.ts";
 import type { Audio, AudioFormat, Cut } from "../agents/port.ts";
 import { LEVEL_MIN_DB, mulawLevelDb } from "../audio/level.ts";
-import { OutboundTrack } from "../audio/outboundTrack.ts";
+import { OutboundTrack, PARTIAL_AFTER_MS } from "../audio/outboundTrack.ts";
 import type { MakeResampler } from "../audio/resampler.ts";
 import { OutboundEncoder } from "../protocol/outbound.ts";
 import { HeardLedger, type Utterance } from "./ledger.ts";
@@ -22,6 +22,8 @@ const MARK_EVERY_MS = 200;
 export const QUEUE_MS = 30_000;
 /** While Twilio confirms nothing for so long, nothing more is sent: it would only pile up on its way. */
 const STALL_PAUSE_MS = 1_000;
+/** An utterance that the agent never named has ended when nothing of it was said, or left to play, for so long. */
+const UNNAMED_PAUSE_MS = 500;
 /** Frames whose levels are remembered: those that Twilio may still be playing. */
 const LEVELS = 2 * (LEAD_MS / FRAME_MS);
 
@@ -60,6 +62,10 @@ export class Speech {
   #voice: Voice | undefined;
   /** Heard in generations that a clear has ended, and by the agent this one took over from. */
   #heardBeforeMs: number;
+  /** When the agent last said something. */
+  #saidMs = Number.NEGATIVE_INFINITY;
+  /** A mark of the agent's is to follow the frame that the voice has not filled yet. */
+  #isMarkDue = false;
   #resumeId = "";
   #underruns = 0;
   /** By frame sent: when Twilio begins to play it, and how loud it is. */
@@ -167,6 +173,7 @@ export class Speech {
     const voice = this.#voice;
     if (voice === undefined) return 0;
     const fromMs = this.#track.endMs;
+    this.#saidMs = nowMs;
     const taken = voice.say(audio);
     if (taken < audio.length) {
       const droppedMs = ((audio.length - taken) * 1_000) / voice.rateHz;
@@ -182,26 +189,35 @@ export class Speech {
     this.#track.endUtterance(nowMs);
     this.#ledger.complete(this.#track.endMs, text);
     this.pump(nowMs);
+    this.#tellOver(); // no mark comes for what has been heard already
   }
 
-  /** Says something of the gateway's own: whole frames of mu-law, behind what is queued. */
-  prompt(mulaw: Uint8Array, nowMs: number): void {
-    if (this.#ledger.isOpen) this.endUtterance(nowMs);
+  /**
+   * Says something of the gateway's own, whole frames of mu-law, behind what is queued. False when there is no more
+   * room for all of it: half a sentence is worse than none.
+   */
+  prompt(mulaw: Uint8Array, nowMs: number): boolean {
+    if (this.#ledger.isGrowing) this.endUtterance(nowMs);
+    if (this.#track.queuedMs + (mulaw.length * 1_000) / CARRIER_RATE_HZ > QUEUE_MS) return false;
     this.#queue(mulaw);
     this.#track.endUtterance(nowMs);
     this.pump(nowMs);
+    return true;
   }
 
   /** Has the listener told once all that was said so far is heard. False when too many marks wait. */
   mark(name: string): boolean {
-    if (!this.#ledger.mark(name, this.#track.endMs)) return false;
-    this.#track.mark(this.#outlet.nowMs());
+    const isMidFrame = this.#voice?.hasPartial === true;
+    if (!this.#ledger.mark(name, this.#track.endMs + (isMidFrame ? FRAME_MS : 0))) return false;
+    if (isMidFrame) this.#isMarkDue = true;
+    else this.#track.mark(this.#outlet.nowMs());
     this.#tellMarks();
     return true;
   }
 
   pump(nowMs: number): void {
     if (this.#encoder === undefined || this.#track.stalledMs(nowMs) > STALL_PAUSE_MS) return;
+    if (this.#ledger.isGrowing && this.#track.queuedMs === 0) this.#paused(nowMs);
     this.#track.pump(nowMs);
   }
 
@@ -214,6 +230,7 @@ export class Speech {
     const queuedFrames = Math.round(this.#track.queuedMs / FRAME_MS);
     if (queuedFrames > 0) this.#outlet.counts.add("framesDroppedClear", queuedFrames);
     this.#voice?.drop();
+    this.#isMarkDue = false;
     this.#track.clear(nowMs);
     this.#heardBeforeMs += heardMs;
     this.#playMs.fill(0);
@@ -240,8 +257,7 @@ export class Speech {
     this.#outlet.counts.add("marksEchoed");
     this.#writeRemains();
     this.#tellMarks();
-    const { sentMs, echoedMs } = this.#track;
-    for (const utterance of this.#ledger.over(sentMs, echoedMs)) this.#listener.over(utterance);
+    this.#tellOver();
     return true;
   }
 
@@ -257,8 +273,19 @@ export class Speech {
 
   #tellMarks(): void {
     const { echoedMs } = this.#track;
-    const heardMs = Math.round(this.#ledger.at(echoedMs)?.heardMs ?? 0);
-    for (const name of this.#ledger.marksUpTo(echoedMs)) this.#listener.marked(name, heardMs);
+    for (const { name, heardMs } of this.#ledger.marksUpTo(echoedMs)) this.#listener.marked(name, heardMs);
+  }
+
+  #tellOver(): void {
+    const { sentMs, echoedMs } = this.#track;
+    for (const utterance of this.#ledger.over(sentMs, echoedMs)) this.#listener.over(utterance);
+  }
+
+  /** The agent has said nothing for a while, and nothing that it said is left to play. */
+  #paused(nowMs: number): void {
+    const quietMs = nowMs - Math.max(this.#saidMs, this.#track.playheadMs);
+    if (quietMs >= UNNAMED_PAUSE_MS && !this.#ledger.isMidUtterance) this.endUtterance(nowMs);
+    else if (quietMs >= PARTIAL_AFTER_MS) this.#voice?.flush();
   }
 
   #writeRemains(): void {
@@ -297,6 +324,12 @@ export class Speech {
 
   /** Returns the bytes taken. */
   #queue(mulaw: Uint8Array): number {
-    return this.#track.push(mulaw, this.#outlet.nowMs());
+    const nowMs = this.#outlet.nowMs();
+    const taken = this.#track.push(mulaw, nowMs);
+    if (this.#isMarkDue && taken > 0) {
+      this.#isMarkDue = false;
+      this.#track.mark(nowMs);
+    }
+    return taken;
   }
 }

@@ -32,6 +32,11 @@ export class Voice {
     return this.#format.rateHz;
   }
 
+  /** Whether something of what was said waits here for the rest of its frame. */
+  get hasPartial(): boolean {
+    return this.#partialSamples > 0;
+  }
+
   /** Takes audio of the format. Returns the samples taken: fewer than given when there is no more room. */
   say(audio: Audio): number {
     if (this.#format.encoding === "mulaw") return this.#take(audio as Uint8Array);
