@@ -1,9 +1,13 @@
 // The smallest agent worth calling: greets with two tones, then says back what it hears, and hangs up on the key #.
 //   node docs/examples/agentServer.ts [port]
+import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 
-const port = Number(process.argv[2] ?? 9000);
-const server = new WebSocketServer({ host: "127.0.0.1", port });
+const server = new WebSocketServer({ host: "127.0.0.1", port: Number(process.argv[2] ?? 9000) });
+server.on("listening", () => {
+  const { port } = server.address() as AddressInfo;
+  process.stdout.write(`An agent listens on ws://127.0.0.1:${port}\n`);
+});
 server.on("connection", (socket: WebSocket) => {
   const say = (message: object) => socket.send(JSON.stringify(message));
   let isEcho = false;
@@ -32,7 +36,6 @@ server.on("connection", (socket: WebSocket) => {
     }
   });
 });
-server.on("listening", () => process.stdout.write(`An agent listens on ws://127.0.0.1:${port}\n`));
 
 /** A tone of a quarter of full scale, in mu-law. */
 function tone(hz: number, ms: number): Buffer {
