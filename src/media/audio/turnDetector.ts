@@ -47,7 +47,7 @@ const COUPLING_STEP_DB = 0.5;
 const COUPLING_LOUD_STEP_DB = 0.2;
 /** Frames of the agent's that coupling is learned from: the echo of quieter ones is lost in the noise. */
 const AGENT_LOUD_DB = -35;
-/** A sound's echo is so much louder than most sounds' at most, by its pitch and the room; three in a row are not. */
+/** By its pitch and the room an echo is louder than the coupling says, but hardly by more than this for three frames. */
 const ECHO_MARGIN_DB = 5;
 
 assert(Number.isInteger(HANGOVER_FRAMES) && Number.isInteger(DELAYS));
