@@ -219,7 +219,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
         metrics.fault("socket");
         log.error({ err: error, where }, "a socket's handler failed in our own code");
       },
-      onConnectionRefused: () => metrics.connectionRefused("limit"),
+      onConnectionRefused: (why) => metrics.connectionRefused(why),
+      onSocketClosed: (code) => metrics.mediaSocketClosed(code),
     },
   });
   const sources = {

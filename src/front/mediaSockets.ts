@@ -22,8 +22,8 @@ export interface MediaOptions {
   readonly pathPrefix: string;
   readonly limits: MediaLimits;
   readonly onFault: FaultLog;
-  /** Told of every socket that closed, before its handler is. */
-  readonly onClosed: () => void;
+  /** Told of every socket that closed, with its WebSocket close code, before its handler is. */
+  readonly onClosed: (code: number) => void;
 }
 
 interface Carried {
@@ -94,7 +94,7 @@ export function createMediaSockets(options: MediaOptions): MediaSockets {
       onFault,
       (native: Native, code: number) => {
         open -= 1;
-        onClosed();
+        onClosed(code);
         return native.media.closed(code);
       },
       () => {},

@@ -33,8 +33,10 @@ export interface FrontLimits extends RequestLimits, MediaLimits {
 export interface FrontLog {
   /** A fault of ours that was contained: what failed, in words, and the error. */
   readonly onFault: FaultLog;
-  /** A connection was closed at its arrival, at a limit. */
-  readonly onConnectionRefused: () => void;
+  /** A connection was closed at its arrival: there are too many, or too many of its address ask nothing. */
+  readonly onConnectionRefused: (why: "limit" | "address") => void;
+  /** A media socket closed, with this WebSocket close code; 1006 is a connection that broke off. */
+  readonly onSocketClosed: (code: number) => void;
 }
 
 export interface FrontOptions {
@@ -64,15 +66,18 @@ export interface Front {
 }
 
 export function createFront({ router, door, pathPrefix, limits, clock, log }: FrontOptions): Front {
-  const { onFault, onConnectionRefused } = log;
+  const { onFault, onConnectionRefused, onSocketClosed } = log;
   let connections = 0;
   let listening: ListenSocket | undefined;
   let closed = false;
 
   const silentPeers = new SilentPeers(limits.silent, clock);
   const requests = createRequests({ router, limits, clock, onFault });
-  // The filter below never hears of the end of a connection that was upgraded.
-  const media = createMediaSockets({ door, pathPrefix, limits, onFault, onClosed: () => connections-- });
+  const onClosed = (code: number): void => {
+    connections--; // the filter below never hears of the end of a connection that was upgraded
+    onSocketClosed(code);
+  };
+  const media = createMediaSockets({ door, pathPrefix, limits, onFault, onClosed });
 
   const enter = guard(
     "HTTP request",
@@ -100,9 +105,10 @@ export function createFront({ router, door, pathPrefix, limits, clock, log }: Fr
       (native: NativeResponse, change: number) => {
         connections += change;
         if (change < 0) return;
-        if (connections <= limits.connections() && silentPeers.came(native.getRemoteAddress())) return;
+        const hasRoom = connections <= limits.connections();
+        if (hasRoom && silentPeers.came(native.getRemoteAddress())) return;
         native.close(); // comes back here with -1
-        onConnectionRefused();
+        onConnectionRefused(hasRoom ? "address" : "limit");
       },
       () => {},
     ),

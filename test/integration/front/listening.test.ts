@@ -17,7 +17,7 @@ function another() {
     pathPrefix: "",
     limits: LIMITS,
     clock: systemClock,
-    log: { onFault: () => {}, onConnectionRefused: () => {} },
+    log: { onFault: () => {}, onConnectionRefused: () => {}, onSocketClosed: () => {} },
   });
 }
 
@@ -122,7 +122,7 @@ describe("the limit on connections", () => {
       await refused.ended();
       assert.equal(refused.rest, "");
     }
-    assert.equal(rig.refusedConnections(), 5);
+    assert.equal(rig.refusedConnections("limit"), 5);
     assert.equal(rig.front.connections(), 3);
 
     peers[0]?.socket.destroy();
@@ -164,7 +164,7 @@ describe("the limit on connections that ask nothing", () => {
       return peer;
     };
     const strangers = await Promise.all(Array.from({ length: 500 }, () => from("127.0.0.2")));
-    await eventually(() => rig.refusedConnections() === 450);
+    await eventually(() => rig.refusedConnections("address") === 450);
     assert.equal(rig.front.connections(), 50);
     // A head that never ends is silence, too.
     for (const stranger of strangers) stranger.send("GET /hello HTTP/1.1\r\nHost: a\r\n");

@@ -202,6 +202,10 @@ describe("however a socket dies its stream hears of it once", () => {
       peer.socket.destroy();
       await unharmed();
       assert.deepEqual(stream.events, ["opened", closed]);
+      assert.deepEqual(
+        rig.closeCodes.map((code) => `closed ${code}`),
+        [closed],
+      );
       assert.equal(rig.front.sockets(), 1);
       assert.deepEqual(rig.faults, []);
     });

@@ -45,8 +45,10 @@ export interface Rig {
   readonly faults: { readonly what: string; readonly error: unknown }[];
   /** What the router reported as answered with a 500. */
   readonly errors: unknown[];
-  /** Connections closed at arrival. */
-  refusedConnections(): number;
+  /** Connections closed at arrival, all or for that reason. */
+  refusedConnections(why?: "limit" | "address"): number;
+  /** The codes of media sockets that closed. */
+  readonly closeCodes: number[];
   /** Connects; the peer is destroyed after the test. */
   dial(): Promise<RawPeer>;
   /** One connection, one request, everything that came back until the server closed or one answer was whole. */
@@ -62,7 +64,8 @@ export async function startFront(t: TestContext, options: RigOptions = {}): Prom
   const faults: Rig["faults"] = [];
   const errors: unknown[] = [];
   const pathPrefix = options.pathPrefix ?? "";
-  let refusedConnections = 0;
+  const refused = { limit: 0, address: 0 };
+  const closeCodes: number[] = [];
   const router =
     options.router ??
     createRouter([HELLO, ...(options.routes ?? [])], { pathPrefix, onError: (error) => errors.push(error) });
@@ -74,9 +77,10 @@ export async function startFront(t: TestContext, options: RigOptions = {}): Prom
     clock: options.clock ?? systemClock,
     log: {
       onFault: (what, error) => faults.push({ what, error }),
-      onConnectionRefused: () => {
-        refusedConnections += 1;
+      onConnectionRefused: (why) => {
+        refused[why]++;
       },
+      onSocketClosed: (code) => closeCodes.push(code),
     },
   });
   t.after(() => front.close());
@@ -95,7 +99,8 @@ export async function startFront(t: TestContext, options: RigOptions = {}): Prom
     port,
     faults,
     errors,
-    refusedConnections: () => refusedConnections,
+    refusedConnections: (why) => (why === undefined ? refused.limit + refused.address : refused[why]),
+    closeCodes,
     dial,
     async ask(request) {
       const peer = await dial();
