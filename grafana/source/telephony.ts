@@ -234,7 +234,8 @@ export const telephony = (): string =>
         graph(
           "Connections refused",
           {
-            description: "A minute. limit: too many at all. address: too many from one address.",
+            description:
+              "A minute. limit: too many at all. address: too many of one address that ask nothing.",
             unit: "cpm",
           },
           ["{{reason}}", perMinute("connections_refused_total", "reason")],

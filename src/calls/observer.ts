@@ -40,6 +40,8 @@ export interface CallObserver {
   told(call: CallLabel, news: News): void;
   streamRefused(reason: StreamRefusal): void;
   streamViolated(call: CallLabel, violation: StreamViolation): void;
+  /** A stream was given up: nothing came and no ping was answered, or nobody reads it. */
+  streamSilent(call: CallLabel): void;
   /** A frame that the socket did not take. */
   frameRefused(): void;
   /** The operator should know; `remedy` says what to do. */

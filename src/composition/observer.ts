@@ -60,6 +60,10 @@ export function observeCalls(
       const say = () => log.warn({ callSid, run, violation }, "stream broke the contract");
       seldom(`${callSid} ${violation}`, say);
     },
+    streamSilent({ callSid, run }) {
+      metrics.streamSilent();
+      log.warn({ callSid, run }, "a stream was given up: silent and without an answer, or not read from");
+    },
     frameRefused: () => metrics.socketDropped(),
     hint: (what, remedy) => seldom(what, () => log.warn({ remedy }, what)),
     workerDied(threadId, calls, why) {

@@ -131,7 +131,7 @@ export class Metrics {
     );
     this.#silences = make.counter(
       "stream_silent_total",
-      "Streams that were given up because they had fallen silent and answered no ping.",
+      "Streams that were given up: silent and without an answer to a ping, or not read from.",
     );
     this.#closed = make.counter(
       "media_sockets_closed_total",
@@ -140,7 +140,7 @@ export class Metrics {
     );
     this.#connectionsRefused = make.counter(
       "connections_refused_total",
-      "Connections closed as they came: too many at all (limit), or too many from one address (address).",
+      "Connections closed as they came: too many at all (limit), or too many of one address that ask nothing (address).",
       { reason: CONNECTION_REFUSALS },
     );
     this.#deaths = make.counter(
@@ -268,7 +268,7 @@ export class Metrics {
     this.#violations.inc({ violation });
   }
 
-  /** A stream was given up: no media, and no answer to a ping. */
+  /** A stream was given up: nothing came and no ping was answered, or nobody reads it. */
   streamSilent(): void {
     this.#silences.inc();
   }

@@ -1,6 +1,8 @@
-import { readdirSync } from "node:fs";
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { DIAL_ENDINGS, END_REASONS, REFUSALS } from "../../src/domain/endings.ts";
 import { GRAFANA, promtool } from "./prometheus.ts";
 
 const ALERTS = join(GRAFANA, "alerts");
@@ -18,5 +20,12 @@ describe("the alerts", () => {
 
   it("each fire when they should, and keep still when nothing is wrong", async () => {
     await promtool(["test", "rules", ...filesIn(join(ALERTS, "tests"))]);
+  });
+
+  it("know which calls were answered: failures are a share of those", () => {
+    const rules = readFileSync(join(ALERTS, "linecard.yaml"), "utf8");
+    const notAnswered = new RegExp(`^(?:${/reason!~"([^"]+)"/.exec(rules)![1]})$`);
+    for (const reason of [...REFUSALS, ...DIAL_ENDINGS]) assert.match(reason, notAnswered);
+    for (const reason of END_REASONS) assert.doesNotMatch(reason, notAnswered);
   });
 });

@@ -123,11 +123,17 @@ export class LiveCall implements StreamHandler, PlacementListener {
       this.#lastAudioMs = nowMs;
       this.#pingedMs = undefined;
     } else if (this.#pingedMs !== undefined) {
-      if (nowMs - this.#pingedMs >= this.#around.limits.pongMs) this.apply({ type: "stream_silent" });
+      if (nowMs - this.#pingedMs >= this.#around.limits.pongMs) this.#fellSilent();
     } else if (nowMs - this.#lastAudioMs >= this.#around.limits.mediaGapMs) {
       this.#pingedMs = nowMs;
       this.#socket?.ping();
     }
+  }
+
+  #fellSilent(): void {
+    const before = this.#state;
+    this.apply({ type: "stream_silent" });
+    if (this.#state !== before) this.#around.observer.streamSilent(this);
   }
 
   // StreamHandler: the media socket.
@@ -166,7 +172,7 @@ export class LiveCall implements StreamHandler, PlacementListener {
     if (this.#socket?.send(bytes) !== "dropped") return;
     this.#around.observer.frameRefused();
     // Without its clear or its mark the caller would go on hearing what was unsaid: nobody reads this stream.
-    if (!isAudio) this.apply({ type: "stream_silent" });
+    if (!isAudio) this.#fellSilent();
   }
 
   told(bytes: Uint8Array): void {

@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import type { TwinCall } from "../../../src/twin/call.ts";
 import type { StreamOptions } from "../../../src/twin/stream.ts";
 import { ECHO_NUMBER, startStory } from "../../support/gateway.ts";
+import { Scrape } from "../../support/prometheus.ts";
 import { recordOf } from "../../support/records.ts";
 import { hasReturned, returned } from "../../support/returned.ts";
 import { tone, toneDb } from "../../support/sound.ts";
@@ -26,6 +27,10 @@ async function echoing(options: StreamOptions = {}) {
   const stream = await call.connect(options);
   await hasReturned(stream, 60);
   return { call, stream, sinceMs: performance.now() };
+}
+
+async function silences(): Promise<number> {
+  return new Scrape(await gateway.metrics.render()).value("stream_silent_total");
 }
 
 async function isMediaLost(call: TwinCall): Promise<void> {
@@ -53,10 +58,12 @@ describe("a stream without audio", { concurrency: true }, () => {
 
   it("that leaves pings unanswered ends as media_lost", async (t) => {
     const { call, stream, sinceMs } = await echoing({ answersPings: false });
+    const before = await silences();
     stream.mute(true);
     const { by, code } = await stream.ended;
     assert.deepEqual([by, code], ["network", 1006]);
     await isMediaLost(call);
+    assert.ok((await silences()) > before);
     t.diagnostic(`ended ${(performance.now() - sinceMs).toFixed(0)} ms after the last audio`);
   });
 

@@ -176,6 +176,7 @@ export class World {
       told() {},
       streamRefused: (reason) => refused.push(reason),
       streamViolated: (_call, violation) => violations.push(violation),
+      streamSilent() {},
       frameRefused() {},
       hint() {},
     };
