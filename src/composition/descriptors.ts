@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 export const OTHER_CONNECTIONS = 500;
 /** A socket to Twilio, and one to the agent. */
 const PER_CALL = 2;
-/** The database, its log, the workers' own, requests to Twilio. A gateway at rest has about half of them. */
+/** The database, its log, the workers' own, requests to Twilio. At rest, with two workers, it is 44. */
 const OWN = 200;
 
 export interface SocketBudget {

@@ -92,6 +92,55 @@ describe("Twilio's connection, reset", () => {
   });
 });
 
+describe("what no telephone sends", () => {
+  /** Text frames on a live stream. `null`: it is left out, counted, and the call goes on. */
+  const FRAMES: Readonly<Record<string, readonly [text: string, closes: number | null]>> = {
+    "a payload of a megabyte": [media(Buffer.alloc(786_432, 0x7f).toString("base64")), 1006],
+    "a message of just more than one may have": [media("/".repeat(16_384)), 1006],
+    "base64 that is none": [media("not base64!"), null],
+    "a payload of odd length": [media("abc"), null],
+    "no payload": [media(undefined), null],
+    "half a message": [media("//8=").slice(0, 60), null],
+    "another type in each field": ['{"event":"media","streamSid":7,"sequenceNumber":{},"media":[]}', null],
+    "a hundred brackets": ["[".repeat(100), null],
+  };
+
+  function media(payload: string | undefined): string {
+    return JSON.stringify({
+      event: "media",
+      media: { track: "inbound", chunk: "1", timestamp: "9", payload },
+    });
+  }
+
+  it("harms that call at the most, and is counted", async (t) => {
+    const unharmed = await bystander();
+    for (const [what, [text, closes]] of Object.entries(FRAMES)) {
+      const malformedBefore = await counted(gateway, "messages_malformed_total");
+      const call = await story.twilio.dial({ to: ECHO_NUMBER });
+      const stream = await call.connect();
+      await hasReturned(stream, 40);
+      stream.send(text);
+      if (closes === null) {
+        const isCounted = async () => (await counted(gateway, "messages_malformed_total")) > malformedBefore;
+        await until(`${what} to be counted`, isCounted);
+        await hasReturned(stream, 200);
+        assert.equal((await call.hangUp()).how, "caller", what);
+        continue;
+      }
+      const code = String(closes);
+      await stream.ended;
+      await until("its end", () => recordOf(gateway, call).outcome !== undefined);
+      assert.equal(recordOf(gateway, call).outcome, "media_lost", what);
+      assert.ok((await counted(gateway, "media_sockets_closed_total", { code })) >= 1, what);
+    }
+    assert.equal(await counted(gateway, "faults_total"), 0);
+    assert.equal(await counted(gateway, "call_errors_total"), 0);
+    const gapMs = await unharmed.end();
+    t.diagnostic(`a call beside them was never longer without a frame than ${gapMs.toFixed(0)} ms`);
+    assert.ok(gapMs <= GAP_MS);
+  });
+});
+
 describe("a Twilio that does not read", () => {
   it("holds nobody up and is held little for, and goes on where it was once it reads", async (t) => {
     const unharmed = await bystander();
