@@ -7,16 +7,16 @@ import { assertNever } from "../../domain/errors.ts";
  *
  *   loop     60 ms that the front thread comes late: three frames, more than Twilio's own buffer is sure to hide
  *   lane     150 ms that audio waits for a media worker: with the network's share, people begin to talk at once
- *   playout  60 ms that agents' frames are sent late, of the 200 ms that they are sent ahead of their time
+ *   playout  100 ms that agents' frames are sent late: half of what they are sent ahead of their time, which hides it
  *   memory   85 % of what the machine or the container has: whoever takes the rest is ended, with every call
  */
 export const STRAINS = ["loop", "lane", "playout", "memory"] as const;
 export type StrainName = (typeof STRAINS)[number];
 export type Strain = Readonly<Record<StrainName, number>>;
 
-export const HARD: Strain = { loop: 60, lane: 150, playout: 60, memory: 0.85 };
-/** From here on no calls are placed, in parts of the hard limit: 25, 60 and 20 ms, and 75 % of the memory. */
-const SOFT: Strain = { loop: 25 / 60, lane: 60 / 150, playout: 20 / 60, memory: 0.75 / 0.85 };
+export const HARD: Strain = { loop: 60, lane: 150, playout: 100, memory: 0.85 };
+/** From here on no calls are placed, in parts of the hard limit: 25, 60 and 40 ms, and 75 % of the memory. */
+const SOFT: Strain = { loop: 25 / 60, lane: 60 / 150, playout: 40 / 100, memory: 0.75 / 0.85 };
 /** Nobody waits on the line for a call that is placed, so those make room before anyone is turned away. */
 const CALLS_SOFT = 0.9;
 
