@@ -20,7 +20,7 @@ function tone(hz: number, ms = 500): Int16Array {
  * the key is handled; 5 throws later, after a wait; 6 rejects a promise nobody looks at; 7 ends the worker's
  * process; 8 never returns; 9 fails as an agent may; 0 says ten seconds; * unsays what was not heard; # says a
  * tone of 1,000 Hz if this agent took over from one whose worker died, else of 400 Hz. C collects the worker's garbage,
- * where node was told to expose that.
+ * where node was told to expose that; D needs more memory from then on, 20 MB each 20 ms, until there is none.
  */
 class TestAgent implements Agent {
   readonly #line: Line;
@@ -69,9 +69,18 @@ class TestAgent implements Agent {
       case "#":
         line.say(tone(this.#facts.resumed === undefined ? 400 : 1_000));
         return line.endUtterance();
+      case "D":
+        return this.#leak();
       case "C":
         return (globalThis as { gc?: () => void }).gc?.();
     }
+  }
+
+  #leak(): void {
+    const held: number[][] = [];
+    setInterval(() => {
+      for (let n = 0; n < 20; n++) held.push(new Array<number>(125_000).fill(0.5));
+    }, 20);
   }
 
   started(): void {

@@ -68,7 +68,7 @@ function ownFrames({ stream, hz }: Voice): number {
   return own;
 }
 
-async function deaths({ gateway }: Story, why: "exit" | "stuck"): Promise<number> {
+async function deaths({ gateway }: Story, why: "exit" | "stuck" | "memory"): Promise<number> {
   return counted(gateway, "worker_deaths_total", { why });
 }
 
@@ -183,6 +183,20 @@ describe("when a worker dies in mid-call", () => {
     assert.equal(await counted(gateway, "calls_replaced_total"), 1);
     await isFree(story);
     await until("the replacements to be up", () => gateway.pool.state().workers === 2);
+    await story.close();
+  });
+
+  it("for want of memory, its calls move, and what killed it is told apart", async () => {
+    const story = await startStory();
+    const [leaking, bystander] = [await key(story), await key(story)];
+    leaking.stream.press("D");
+    await until("the call to move", () => wasMoved(story, leaking), 30_000);
+    assert.equal(wasMoved(story, bystander), false);
+    leaking.stream.press("#");
+    await hasReturned(leaking.stream, 500);
+    assert.ok(toneDb(returned(leaking.stream), 1_000) > -13, "this agent took over");
+    assert.equal(await deaths(story, "memory"), 1);
+    assert.equal(await counted(story.gateway, "worker_deaths_total"), 1);
     await story.close();
   });
 
