@@ -5,7 +5,6 @@ import type { Clock } from "../../domain/clock.ts";
 import { SAMPLES_PER_MS, STEREO } from "../../domain/recordingFile.ts";
 import type { News } from "../../lane/news.ts";
 import type { Recorder } from "../pipeline/recorder.ts";
-import type { PartFile } from "./partFile.ts";
 import { Tracks } from "./tracks.ts";
 
 /** Written at a time: at least, and at most. */
@@ -18,16 +17,32 @@ const DISK = 5 * CARRIER_RATE_HZ;
 /** What the agent's side may be ahead of now, with something to spare. */
 const AHEAD = 0.5 * CARRIER_RATE_HZ;
 /** The caller's side follows the clock: it is set right when all of a second came later than this… */
-const BEHIND_MAX = 0.1 * CARRIER_RATE_HZ;
+const BEHIND_MAX = 0.06 * CARRIER_RATE_HZ;
 const LOOK = CARRIER_RATE_HZ;
-/** …and what comes earlier than this is left out. */
-const EARLY_MAX = 0.2 * CARRIER_RATE_HZ;
+/** …or, at the beginning and once it is too late for the disk, all of this… */
+const LOOK_SOON = 0.2 * CARRIER_RATE_HZ;
+/** …and what comes earlier than this is left out: nobody is heard before having spoken. */
+const EARLY_MAX = 0.04 * CARRIER_RATE_HZ;
 
 /** Shared by the worker's recorders: only those that are writing just now need one. */
 const buffers: Int16Array[] = [];
 
+/** Where a recording goes. Rejects as often as it likes, and is used by one call at a time. */
+export interface RecordingFile {
+  /** Its name, known for certain once it is open. */
+  readonly name: string;
+  /** Whether it is new. */
+  open(): Promise<boolean>;
+  /** Both sides from this moment on, in samples since the stream began. What is never written is silence. */
+  writeAt(moment: number, pcm: Uint8Array): Promise<void>;
+  /** So many moments are all there is. */
+  finish(moments: number): Promise<void>;
+  /** Leaves it as it is. */
+  close(): Promise<void>;
+}
+
 export interface RecorderParts {
-  readonly file: PartFile;
+  readonly file: RecordingFile;
   readonly clock: Clock;
   readonly startedMs: number;
   readonly tell: (news: News) => void;
@@ -41,14 +56,16 @@ export class CallRecorder implements Recorder {
   #state: "opening" | "ready" | "writing" | "closed" = "opening";
   /** Whatever is being done with the file. Never rejects. */
   #work: Promise<void>;
-  /** Where the caller's next frame belongs; undefined before the first. */
-  #callerAt: number | undefined;
+  /** Where the caller's next frame belongs; long ago before the first. */
+  #callerAt = Number.NEGATIVE_INFINITY;
   /** Where the second began in which the caller's audio is looked at, and how late the least late of it came. */
   #lookedAt = 0;
   #leastBehind = Number.POSITIVE_INFINITY;
   /** Where the agent's last frame ended. */
   #agentEnd = Number.NEGATIVE_INFINITY;
   #dropped = 0;
+  /** The call is: nothing is told any more. */
+  #isOver = false;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -58,11 +75,16 @@ export class CallRecorder implements Recorder {
 
   caller(mulaw: Uint8Array): void {
     if (this.#state === "closed") return;
-    const end = this.#at(this.#parts.clock.nowMs());
-    const at = this.#callerPlace(end - mulaw.length, mulaw.length);
-    if (at === undefined) return;
-    this.#callerAt = at + mulaw.length;
-    this.#tracks.putCaller(mulaw, 0, mulaw.length, at);
+    const { length } = mulaw;
+    const heardAt = this.#at(this.#parts.clock.nowMs()) - length;
+    if (this.#callerAt - heardAt > EARLY_MAX) {
+      this.#dropped += length;
+      return;
+    }
+    const at = this.#callerPlace(heardAt);
+    this.#callerAt = at + length;
+    this.#dropped += Math.min(length, Math.max(0, this.#tracks.from - at));
+    this.#tracks.putCaller(mulaw, 0, length, at);
   }
 
   agent(mulaw: Uint8Array, start: number, end: number, playMs: number): void {
@@ -92,34 +114,33 @@ export class CallRecorder implements Recorder {
     if (this.#state === "closed") return;
     const end = this.#at(nowMs);
     this.#tell("finished", end);
+    this.#isOver = true;
     void this.#work.then(() => this.#finish(end));
   }
 
   /** How far nothing can change any more: all of the past, but for what the caller's side still waits for. */
   #readyUntil(nowMs: number): number {
     const now = this.#at(nowMs);
-    return Math.min(now, Math.max(this.#callerAt ?? 0, now - HOLD));
+    return Math.min(now, Math.max(this.#callerAt, now - HOLD));
   }
 
   /**
    * Where a frame goes that came at `heardAt`: after the one before. Frames come late and in heaps, and are in their
    * places all the same; when none of them comes in time any more, audio is missing or the clocks have parted.
    */
-  #callerPlace(heardAt: number, samples: number): number | undefined {
+  #callerPlace(heardAt: number): number {
     const next = this.#callerAt;
-    if (next === undefined || next < this.#tracks.from) {
-      this.#lookedAt = heardAt;
-      this.#leastBehind = Number.POSITIVE_INFINITY;
-      return Math.max(this.#tracks.from, heardAt);
+    if (next === Number.NEGATIVE_INFINITY) {
+      this.#lookedAt = heardAt - LOOK + LOOK_SOON;
+      const { from } = this.#tracks;
+      return heardAt - from < HOLD ? from : heardAt; // the first is spoken as the stream begins, however late it comes
     }
     const behind = heardAt - next;
-    if (behind < -EARLY_MAX) {
-      this.#dropped += samples;
-      return undefined;
-    }
+    const lookedFor = heardAt - this.#lookedAt;
     let at = next;
-    if (heardAt - this.#lookedAt >= LOOK) {
-      if (this.#leastBehind > BEHIND_MAX) at += Math.max(0, Math.min(this.#leastBehind, behind));
+    if (lookedFor >= (next < this.#tracks.from ? LOOK_SOON : LOOK)) {
+      const least = Math.min(this.#leastBehind, behind);
+      if (least > BEHIND_MAX) at += least;
       this.#lookedAt = heardAt;
       this.#leastBehind = Number.POSITIVE_INFINITY;
     }
@@ -186,6 +207,7 @@ export class CallRecorder implements Recorder {
   }
 
   #tell(state: "started" | "finished" | "failed", at: number, more: { readonly why?: string } = {}): void {
+    if (this.#isOver) return;
     this.#parts.tell({
       kind: "recording",
       state,

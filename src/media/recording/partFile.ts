@@ -3,8 +3,9 @@
 import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { HEADER_BYTES, MOMENT_BYTES, PART, STEREO, wavHeader } from "../../domain/recordingFile.ts";
+import type { RecordingFile } from "./callRecorder.ts";
 
-export class PartFile {
+export class PartFile implements RecordingFile {
   readonly #folder: string;
   readonly #names: readonly string[];
   readonly #isResumed: boolean;
@@ -19,12 +20,11 @@ export class PartFile {
     this.#name = names[0]!;
   }
 
-  /** What it will be called once it is finished. */
+  /** Without the ending that it has until it is finished. */
   get name(): string {
     return this.#name;
   }
 
-  /** Whether it is new. */
   async open(): Promise<boolean> {
     if (this.#isResumed && (await this.#reopen())) return false;
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
@@ -33,12 +33,10 @@ export class PartFile {
     return true;
   }
 
-  /** Both sides from this moment on. What is never written is silence. */
   async writeAt(moment: number, bytes: Uint8Array): Promise<void> {
     await this.#write(bytes, HEADER_BYTES + moment * MOMENT_BYTES);
   }
 
-  /** So many moments are all there is. */
   async finish(moments: number): Promise<void> {
     await this.#handle?.truncate(HEADER_BYTES + moments * MOMENT_BYTES);
     await this.#write(wavHeader(STEREO, moments), 0);
