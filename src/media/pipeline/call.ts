@@ -1,5 +1,6 @@
 // One call in a worker: the caller's frames to its agent, the agent's speech to the caller, and one ending. It
 // does not know whether messages come from a lane or a socket, and owns no timer: its host ticks it.
+import { CARRIER_FRAME_SAMPLES, FRAME_MS } from "../../domain/audio.ts";
 import type { EndReason, StreamViolation } from "../../domain/endings.ts";
 import { assertNever } from "../../domain/errors.ts";
 import type { StreamSid } from "../../domain/ids.ts";
@@ -70,6 +71,8 @@ export class Call implements Line {
   /** Where the agent's first words of the call stand; undefined when it has said none, or they are told. */
   #firstWordMs: number | undefined;
   #hasSpoken: boolean;
+  /** Until then the caller is told that the call is recorded, and hears it to the end. */
+  #announcedMs = Number.NEGATIVE_INFINITY;
   #malformed = 0;
   #malformedSinceMs = 0;
   #digits = 0;
@@ -97,8 +100,7 @@ export class Call implements Line {
       tap: (mulaw) => this.#listen(mulaw),
       agent: (heard) => this.#agent.hear(heard),
     });
-    if (ticket.recording?.announcement === true && ticket.resumed === undefined)
-      this.#prompt("announcement", "the call is recorded");
+    if (ticket.recording?.announcement === true && ticket.resumed === undefined) this.#announce();
     this.#agent = around.createAgent(ticket.agent, this, factsOf(ticket));
   }
 
@@ -167,7 +169,9 @@ export class Call implements Line {
   #putAway(reason: EndReason, why: Pick<TaskReport, "error" | "violation">, nowMs: number): void {
     const heardMs = Math.round(this.#speech.totalHeardMs(nowMs));
     const leaving = this.#leaving?.reason === reason ? this.#leaving : undefined;
-    const { error, isApologized } = leaving ?? {};
+    const { error } = leaving ?? {};
+    // Not if Twilio has stopped playing: the apology is said by TwiML then.
+    const isApologized = leaving?.isApologized && this.#speech.stalledMs(nowMs) === 0;
     try {
       this.#agent.ended(reason);
     } finally {
@@ -204,11 +208,12 @@ export class Call implements Line {
     const nowMs = this.#around.nowMs();
     const speech = this.#speech;
     const fromMs = speech.endMs;
+    const heardMs = speech.heardMs(nowMs);
     const taken = speech.say(audio, nowMs);
     if (taken === 0) return 0;
     if (!this.#hasSpoken) this.#firstWordMs = fromMs;
     this.#hasSpoken = true;
-    this.#turns.agentSpoke(nowMs, fromMs);
+    this.#turns.agentSpoke(nowMs, fromMs, heardMs);
     this.#patience?.agentHeardUntil(speech.lastWordMs(nowMs));
     this.#progressed(nowMs);
     return taken;
@@ -225,7 +230,10 @@ export class Call implements Line {
 
   clear(): Cut {
     if (this.#mayNotSpeak) return { by: "agent", utterance: undefined, heardMs: 0, heardText: "" };
-    return this.#cut("agent", this.#around.nowMs(), 0);
+    const nowMs = this.#around.nowMs();
+    const cut = this.#cut("agent", nowMs, 0);
+    if (nowMs < this.#announcedMs) this.#announce();
+    return cut;
   }
 
   get queuedMs(): number {
@@ -283,6 +291,7 @@ export class Call implements Line {
     if (recording !== undefined)
       this.#recorder = this.#around.createRecorder(this.ticket, this.#startedMs, (news) => this.tell(news));
     this.#speech.begin(streamSid);
+    if (this.#announcedMs > nowMs) this.#announcedMs = nowMs + this.#announcementMs;
     if (this.#firstWordMs !== undefined) this.#patience.agentHeardUntil(this.#speech.lastWordMs(nowMs));
     this.#agent.started();
   }
@@ -295,13 +304,25 @@ export class Call implements Line {
   }
 
   #apologize(reason: EndReason, error?: string): void {
-    this.#prompt("apology", reason);
-    this.#leave({ reason, isApologized: true, ...(error !== undefined && { error }) });
+    const isApologized = this.#prompt("apology", reason);
+    this.#leave({ reason, isApologized, ...(error !== undefined && { error }) });
   }
 
-  #prompt(prompt: Prompt, why: string): void {
-    this.tell({ kind: "prompt", prompt, why });
-    this.#speech.prompt(this.#around.prompts[prompt], this.#around.nowMs());
+  #announce(): void {
+    this.#prompt("announcement", "the call is recorded");
+    const hasStream = this.#streamSid !== undefined;
+    this.#announcedMs = hasStream ? this.#around.nowMs() + this.#announcementMs : Number.POSITIVE_INFINITY;
+  }
+
+  get #announcementMs(): number {
+    return (this.#around.prompts.announcement.length * FRAME_MS) / CARRIER_FRAME_SAMPLES;
+  }
+
+  /** False when an agent's speech leaves no room for it. */
+  #prompt(prompt: Prompt, why: string): boolean {
+    const isSaid = this.#speech.prompt(this.#around.prompts[prompt], this.#around.nowMs());
+    if (isSaid) this.tell({ kind: "prompt", prompt, why });
+    return isSaid;
   }
 
   #lookAtLimits(patience: Patience, nowMs: number): EndReason | undefined {
@@ -339,7 +360,7 @@ export class Call implements Line {
   #callerStarted(detector: TurnDetector, nowMs: number): void {
     const isSpeaking = this.#speech.isSpeaking(nowMs);
     const isCutting = this.#turns.callerStarted({ isSpeaking, isGreeted: this.#speech.isGreeted });
-    const isInterrupting = isCutting && this.#leaving === undefined;
+    const isInterrupting = isCutting && this.#leaving === undefined && nowMs >= this.#announcedMs;
     this.tell({
       kind: "speech_started",
       levelDb: Math.round(detector.levelDb),
@@ -348,7 +369,9 @@ export class Call implements Line {
       isAgentSpeaking: isSpeaking,
       isInterrupting,
     });
-    if (isInterrupting) this.#agent.interrupted(this.#cut("caller", nowMs, detector.onsetAgoMs));
+    if (!isInterrupting) return;
+    const cut = this.#cut("caller", nowMs, detector.onsetAgoMs);
+    if (cut.utterance !== undefined) this.#agent.interrupted(cut); // else it was a prompt of ours
   }
 
   #callerStopped(detector: TurnDetector, nowMs: number): void {
@@ -370,7 +393,10 @@ export class Call implements Line {
     this.#recorder?.cleared(nowMs);
     this.#turns.cleared();
     this.#patience?.cut(nowMs);
-    if (this.#firstWordMs !== undefined) this.#firstWordMs = 0;
+    if (this.#firstWordMs !== undefined) {
+      this.#firstWordMs = undefined; // unsaid before any of it was sent
+      this.#hasSpoken = false;
+    }
     this.tell({ kind: "interrupted", by, droppedMs, tookMs: Math.round(tookMs) });
     return { by, ...cut };
   }

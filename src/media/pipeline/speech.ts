@@ -134,6 +134,11 @@ export class Speech {
     return this.#track.echoedMs;
   }
 
+  /** How far the caller has heard by now: carried on by the clock from what was confirmed. */
+  heardMs(nowMs: number): number {
+    return this.#track.heardMs(nowMs);
+  }
+
   /** Whether the first thing the agent said has been heard, or cut. */
   get isGreeted(): boolean {
     return this.#ledger.isGreeted;

@@ -15,11 +15,13 @@ export interface AgentSide {
 
 /** One answer of the agent's, from the end of the caller's speech on. */
 interface Answer {
-  readonly endedMs: number;
+  /** Undefined while the caller still seems to speak: an end is noticed late, and a quick agent is quicker. */
+  endedMs: number | undefined;
   /** When its first byte came, and where in the agent's audio it stands. */
   readonly cameMs: number;
   readonly positionMs: number;
   sentMs: number | undefined;
+  heardAtMs: number | undefined;
 }
 
 export class Turns {
@@ -27,6 +29,7 @@ export class Turns {
   readonly #tell: (news: News) => void;
   /** When the caller's last speech ended, as long as nobody has answered it. */
   #endedMs: number | undefined;
+  #isCallerSpeaking = false;
   #answer: Answer | undefined;
 
   constructor(policy: Interruption, tell: (news: News) => void) {
@@ -37,40 +40,58 @@ export class Turns {
   /** The caller speaks. True when the agent is to be interrupted. */
   callerStarted(agent: AgentSide): boolean {
     this.#endedMs = undefined;
+    this.#isCallerSpeaking = true;
     if (!agent.isSpeaking) return false;
     return this.#policy === "on" || (this.#policy === "after_greeting" && agent.isGreeted);
   }
 
   /** The caller has spoken, until `endedMs`. While the agent is speaking that asks for no answer. */
   callerStopped(endedMs: number, agent: AgentSide): void {
+    this.#isCallerSpeaking = false;
+    const early = this.#answer;
+    if (early !== undefined && early.endedMs === undefined) {
+      if (early.cameMs >= endedMs) {
+        early.endedMs = endedMs;
+        return this.#tellOnceHeard(early);
+      }
+      this.#answer = undefined; // it was said over the caller
+    }
     if (!agent.isSpeaking) this.#endedMs = endedMs;
   }
 
-  /** The agent said something that begins at this position. */
-  agentSpoke(nowMs: number, positionMs: number): void {
-    if (this.#endedMs === undefined) return;
-    this.#answer = { endedMs: this.#endedMs, cameMs: nowMs, positionMs, sentMs: undefined };
+  /** The agent said something that begins at this position; so much of what it had said was heard. */
+  agentSpoke(nowMs: number, positionMs: number, heardMs: number): void {
+    const endedMs = this.#endedMs;
+    const isBeginning = heardMs >= positionMs && this.#answer?.positionMs !== positionMs;
+    if (endedMs === undefined && !(this.#isCallerSpeaking && isBeginning)) return;
+    this.#answer = { endedMs, cameMs: nowMs, positionMs, sentMs: undefined, heardAtMs: undefined };
     this.#endedMs = undefined;
   }
 
   /** So much has been handed over, and heard. */
   progressed(nowMs: number, sentMs: number, confirmedMs: number): void {
     const answer = this.#answer;
-    if (answer === undefined) return;
-    if (sentMs > answer.positionMs) answer.sentMs ??= nowMs;
-    if (confirmedMs <= answer.positionMs || answer.sentMs === undefined) return;
-    this.#answer = undefined;
-    this.#tell({
-      kind: "turn",
-      agentMs: Math.round(answer.cameMs - answer.endedMs),
-      forwardMs: Math.round((answer.sentMs - answer.cameMs) * 10) / 10,
-      // The mark comes back when the frame has been played; it began one frame before.
-      heardMs: Math.round(nowMs - FRAME_MS - answer.endedMs),
-    });
+    if (answer === undefined || sentMs <= answer.positionMs) return;
+    answer.sentMs ??= nowMs;
+    if (confirmedMs <= answer.positionMs) return;
+    answer.heardAtMs ??= nowMs;
+    this.#tellOnceHeard(answer);
   }
 
   /** Positions begin anew: what was being answered is unsaid. */
   cleared(): void {
     this.#answer = undefined;
+  }
+
+  #tellOnceHeard({ endedMs, cameMs, sentMs, heardAtMs }: Answer): void {
+    if (endedMs === undefined || sentMs === undefined || heardAtMs === undefined) return;
+    this.#answer = undefined;
+    this.#tell({
+      kind: "turn",
+      agentMs: Math.round(cameMs - endedMs),
+      forwardMs: Math.round((sentMs - cameMs) * 10) / 10,
+      // The mark comes back when the frame has been played; it began one frame before.
+      heardMs: Math.round(heardAtMs - FRAME_MS - endedMs),
+    });
   }
 }
