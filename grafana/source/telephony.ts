@@ -14,10 +14,10 @@ export const telephony = (): string =>
       title: "Agents",
       panels: [
         graph(
-          "Agents that could not be reached",
+          "Failed tries to reach agents",
           {
             description:
-              "A minute, by why. dns, refused, timeout, tls: the network or the agent's server. status and protocol: it answers, but not as an agent. address: the workflow names a host that is not allowed. breaker: not tried after many failures.",
+              "A minute, by why; a call makes a few before it gives up. dns, refused, timeout, tls: the network or the agent's server. status and protocol: it answers, but not as an agent. address: the workflow names a host that is not allowed. breaker: not tried after many failures.",
             unit: "cpm",
           },
           ["{{failure}}", perMinute("agent_connect_failures_total", "failure")],

@@ -82,7 +82,7 @@ function logNews(log: Logger, seldom: Seldom, { callSid, run }: CallLabel, news:
   switch (news.kind) {
     case "agent_connect_failed": {
       const { failure, detail } = news;
-      const say = () => log.warn({ callSid, run, failure, detail }, "an agent could not be reached");
+      const say = () => log.warn({ callSid, run, failure, detail }, "a try to reach an agent failed");
       return seldom(`agent ${failure} ${detail}`, say);
     }
     case "agent_dropped": {

@@ -19,7 +19,7 @@ const INTERRUPTION_BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,
 export function agentMetrics(make: Registrar): (news: News) => void {
   const connectFailures = make.counter(
     "agent_connect_failures_total",
-    "Agents that could not be reached, by why.",
+    "Tries to reach an agent that failed, by why. A call makes a few before it gives up.",
     { failure: CONNECT_FAILURES },
   );
   const connectTime = make.histogram(
