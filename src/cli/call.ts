@@ -1,14 +1,14 @@
 // `npm run call`: calls a running gateway as Twilio would, says something, listens, and tells what happened.
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import type { TwinCall } from "../twin/call.ts";
 import { realClock } from "../twin/clock.ts";
-import { RateError, toTelephone } from "../twin/resample.ts";
 import { RATE_HZ } from "../twin/track.ts";
 import { TwilioTwin } from "../twin/twin.ts";
-import { readWav, WavError, writeWav } from "../twin/wav.ts";
+import { writeWav } from "../twin/wav.ts";
 import { numberOption, readOptions, runCommand, UsageError } from "./arguments.ts";
 import { Caller, planKeys, type Script } from "./caller.ts";
 import { GATEWAY_HELP, GATEWAY_OPTIONS, readTarget } from "./gateway.ts";
+import { readSpeech } from "./speech.ts";
 import { Narrator, timed } from "./words.ts";
 
 const HELP = `Places one call to a running gateway, as Twilio would.
@@ -143,19 +143,6 @@ function save(call: TwinCall, path: string): void {
   );
   writeFileSync(path, writeWav({ rateHz: RATE_HZ, channels }));
   print(`Saved to ${path}: left the caller, right the agent.`);
-}
-
-function readSpeech(file: string | URL): Int16Array {
-  try {
-    return toTelephone(readWav(readFileSync(file)));
-  } catch (error) {
-    if (error instanceof WavError || error instanceof RateError) {
-      throw new UsageError(`the file ${file} ${error.message}`);
-    }
-    if (error instanceof Error && "code" in error)
-      throw new UsageError(`the file ${file} could not be read (${error.code})`);
-    throw error;
-  }
 }
 
 function print(line: string): void {

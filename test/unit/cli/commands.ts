@@ -12,7 +12,7 @@ export interface Outcome {
 const { PORT: _port, PUBLIC_BASE_URL: _base, DATABASE_PATH: _path, ...environment } = process.env;
 
 export function run(
-  command: "call" | "load",
+  command: "call" | "load" | "agentCheck",
   args: readonly string[],
   {
     env = {},
