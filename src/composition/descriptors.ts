@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 
 /** Beside the calls' sockets: webhooks, scrapes, browsers, and strangers. */
 export const OTHER_CONNECTIONS = 500;
-/** A socket to Twilio, and one to the agent. */
-const PER_CALL = 2;
+/** A socket to Twilio, one to the agent, and the recording's file. */
+const PER_CALL = 3;
 /** The database, its log, the workers' own, requests to Twilio. At rest, with two workers, it is 44. */
 const OWN = 200;
 
@@ -22,10 +22,10 @@ export function socketBudget(callsMax: number, descriptors: number | undefined):
   if (descriptors === undefined || descriptors >= needed) return { connections: wanted, warning: undefined };
   const fits = Math.max(1, Math.floor((descriptors - OTHER_CONNECTIONS - OWN) / PER_CALL));
   return {
-    // Each accepted connection may be a call's, whose agent needs a descriptor, too.
+    // Each accepted connection may be a call's, which needs the others, too.
     connections: Math.min(wanted, Math.max(1, Math.floor((descriptors - OWN) / PER_CALL))),
     warning:
-      `This process may open ${descriptors} files and sockets, and ${callsMax} calls with agents may need ${needed}. ` +
+      `This process may open ${descriptors} files and sockets, and ${callsMax} calls may need ${needed}. ` +
       `Raise the limit (ulimit -n ${needed}; LimitNOFILE=${needed} in a systemd unit; --ulimit nofile=${needed} for a ` +
       `container), or set CALLS_MAX to ${fits}.`,
   };
