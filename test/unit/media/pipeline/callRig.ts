@@ -3,12 +3,14 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { type AgentRateHz, FRAME_MS } from "../../../../src/domain/audio.ts";
 import type { EndReason } from "../../../../src/domain/endings.ts";
+import { RecordKind } from "../../../../src/lane/lane.ts";
 import type { CallTicket } from "../../../../src/lane/ticket.ts";
 import { Call } from "../../../../src/media/pipeline/call.ts";
 import {
   mediaMessage,
   message,
   type RememberingAgent,
+  type Sent,
   startMessage,
   surroundings,
   ticket,
@@ -29,6 +31,10 @@ export function call(t: TestContext, options: Options = {}) {
   t.after(() => made.close());
   const one = new Call(ticket(options.ticket), made.around);
   let frames = 0;
+  /** What Twilio has taken of what it was sent, until when it plays that, and the marks it has not come to. */
+  let reached = 0;
+  let playheadMs = 0;
+  const waiting: { readonly mark: { readonly name: string }; dueMs: number }[] = [];
   return {
     ...made,
     call: one,
@@ -48,6 +54,22 @@ export function call(t: TestContext, options: Options = {}) {
     /** Twilio sends back every mark it was sent. */
     marksComeBack(): void {
       for (const { mark } of made.sent()) if (mark !== undefined) one.receive(message("mark", mark));
+    },
+    /** Twilio plays what it was sent, as it comes, and sends back the marks that it has come to. */
+    marksPlayed(): void {
+      const nowMs = made.clock.nowMs();
+      for (const { kind, text } of made.records().slice(reached)) {
+        reached++;
+        if (kind === RecordKind.media) playheadMs = Math.max(playheadMs, nowMs) + FRAME_MS;
+        if (kind !== RecordKind.control) continue;
+        const { event, mark } = JSON.parse(text) as Sent;
+        if (event === "mark") waiting.push({ mark: mark!, dueMs: Math.max(playheadMs, nowMs) });
+        if (event !== "clear") continue;
+        playheadMs = nowMs;
+        for (const one of waiting) one.dueMs = nowMs;
+      }
+      while ((waiting[0]?.dueMs ?? Number.POSITIVE_INFINITY) <= nowMs)
+        one.receive(message("mark", waiting.shift()!.mark));
     },
     /** The caller is heard, or is silent, for so long; time passes with it, and the agent's own ticks. */
     hears(voice: number, ms: number): void {

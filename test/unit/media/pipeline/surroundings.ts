@@ -125,6 +125,8 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
   });
   const reports: TaskReport[] = [];
   const resamplers = { made: 0, freed: 0, failAtFree: false };
+  /** What the call's recorder was told, if the call is recorded. */
+  const recorded: string[] = [];
   let agent: RememberingAgent | undefined;
   const around: CallSurroundings = {
     lane,
@@ -147,9 +149,16 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
       };
     },
     prompts,
-    createRecorder: () => {
-      throw new Error("no call here is recorded");
-    },
+    createRecorder: (_ticket, _startedMs, tell) => ({
+      caller: () => recorded.push("caller"),
+      agent: () => recorded.push("agent"),
+      cleared: () => recorded.push("cleared"),
+      tick: () => recorded.push("tick"),
+      finish() {
+        recorded.push("finish");
+        tell({ kind: "recording", state: "finished", file: "it", lastedMs: 1, droppedMs: 0 });
+      },
+    }),
     createAgent(_settings, line, facts) {
       agent = new RememberingAgent(line, facts, rateHz, react);
       return agent;
@@ -180,6 +189,7 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
     clock,
     reports,
     resamplers,
+    recorded,
     counts: around.counts,
     remains: around.remains,
     agent: () => agent!,
