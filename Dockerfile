@@ -4,12 +4,14 @@
 FROM node:22-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Node comes with the image, so not as a package. Of the native modules one file each is for this machine.
+# Node comes with the image, so not as a package. Of the native modules one file each is for this machine, and
+# the last line sees that both load.
 RUN npm ci --omit=dev --omit=optional \
  && arch="$(node -p process.arch)" \
  && find node_modules/uWebSockets.js/dist/bin -type f ! -name "uws_linux_${arch}_127.node" -delete \
  && find node_modules/better-sqlite3/prebuilds -type f ! -name "linux-${arch}.node" -delete \
- && rm -r node_modules/better-sqlite3/deps node_modules/better-sqlite3/src
+ && rm -r node_modules/better-sqlite3/deps node_modules/better-sqlite3/src \
+ && node --input-type=module -e 'await import("uWebSockets.js"); (await import("better-sqlite3")).default(":memory:")'
 COPY src src
 
 FROM node:22-bookworm-slim

@@ -17,7 +17,7 @@ import {
   type ValueMapping,
   VariableRefresh,
 } from "@grafana/grafana-foundation-sdk/dashboard";
-import { PanelBuilder as HeatmapBuilder } from "@grafana/grafana-foundation-sdk/heatmap";
+import { PanelBuilder as HeatmapBuilder, YAxisConfigBuilder } from "@grafana/grafana-foundation-sdk/heatmap";
 import { DataqueryBuilder, PromQueryFormat } from "@grafana/grafana-foundation-sdk/prometheus";
 import { PanelBuilder as StatBuilder } from "@grafana/grafana-foundation-sdk/stat";
 import { PanelBuilder as TimeseriesBuilder } from "@grafana/grafana-foundation-sdk/timeseries";
@@ -129,6 +129,7 @@ export function heatmap(title: string, look: Look, query: string): HeatmapBuilde
     .span(look.width ?? 8)
     .height(GRAPH_HEIGHT)
     .calculate(false)
+    .yAxis(new YAxisConfigBuilder().unit(look.unit))
     .targets([target("{{le}}", query, false).format(PromQueryFormat.Heatmap)]);
 }
 
