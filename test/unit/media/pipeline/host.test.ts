@@ -17,6 +17,9 @@ const createRecorder = () => assert.fail("no call is recorded here");
 const equipment = { ...loaded, createRecorder };
 /** Ticks after the last call. */
 const LINGER = 100;
+/** Of the caller. */
+const LOUD = 0x00;
+const QUIET = 0xff;
 const ECHO = { type: "echo", rate_hz: 8_000, max_duration_ms: 0 };
 const RESUMED = { streamSid: STREAM_SID, talkedMs: 0, remains: undefined };
 const NOTHING = new Uint8Array(0);
@@ -166,7 +169,8 @@ describe("a worker's host", () => {
 });
 
 describe("an exception in a call's code", () => {
-  const throwing = (at: string) => ({ agent: { type: "throwing", max_duration_ms: 0, at } });
+  const throwing = (at: string) =>
+    ({ agent: { type: "throwing", max_duration_ms: 0, interruption: "on", at } }) as const;
 
   for (const [at, changes] of [
     ["create", {}],
@@ -174,19 +178,31 @@ describe("an exception in a call's code", () => {
     ["started", { resumed: RESUMED }],
     ["hear", {}],
     ["dtmf", {}],
+    ["tick", {}],
+    ["interrupted", {}],
+    ["marked", {}],
   ] as const) {
     const where = "resumed" in changes ? `${at}, after another worker's death` : at;
     it(`thrown at ${where} ends that call and no other, and is counted`, async (t) => {
       const { run, exchange, counts, received } = host(t);
       const other = await run({ agent: ECHO, slot: 1, epoch: 100 });
       const { task, send } = await run({ ...throwing(at), ...changes, slot: 2, epoch: 200 });
+      const voice = at === "interrupted" ? LOUD : QUIET;
       for (const [kind, bytes] of [
         [RecordKind.control, startMessage()],
-        [RecordKind.media, mediaMessage(0, 0x20)],
+        ...[0, 1, 2, 3, 4].map((frame) => [RecordKind.media, mediaMessage(frame, voice)] as const),
         [RecordKind.control, message("dtmf", { digit: "1" })],
       ] as const) {
         if (task.report === undefined) send(kind, bytes);
-        await exchange();
+        await exchange(20);
+      }
+      for (let n = 0; at === "marked" && n < 60; n++) {
+        for (const { kind, epoch, text } of received.splice(0)) {
+          if (kind !== RecordKind.control || epoch !== 200 || task.report !== undefined) continue;
+          const { event, mark } = JSON.parse(text);
+          if (event === "mark") send(RecordKind.control, message("mark", mark));
+        }
+        await exchange(20);
       }
       assert.equal(task.report?.reason, "call_error");
       assert.match(task.report.error ?? "", new RegExp(`^Error: thrown at ${at}\n`));

@@ -5,6 +5,7 @@ import { agentSettings, NO_SILENCE_LIMITS } from "../../../../src/media/agents/s
 
 const { schema, parse } = agentSettings("throwing", { ...NO_SILENCE_LIMITS, at: z.string() });
 const FORMAT = { encoding: "pcm16", rateHz: 16_000 } as const;
+const SECOND = FORMAT.rateHz;
 type Settings = z.output<typeof schema>;
 
 class ThrowingAgent implements Agent {
@@ -20,6 +21,9 @@ class ThrowingAgent implements Agent {
   started(): void {
     this.#line.ready(FORMAT, FORMAT);
     this.#reach("started");
+    // So that there is something to interrupt, and a mark that comes back.
+    this.#line.say(new Int16Array(SECOND));
+    this.#line.mark("at its end");
   }
 
   hear(): void {
@@ -34,8 +38,13 @@ class ThrowingAgent implements Agent {
     this.#reach("tick");
   }
 
-  marked(): void {}
-  interrupted(): void {}
+  marked(): void {
+    this.#reach("marked");
+  }
+
+  interrupted(): void {
+    this.#reach("interrupted");
+  }
 
   ended(): void {
     this.#reach("ended");
