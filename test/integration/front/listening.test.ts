@@ -152,7 +152,7 @@ describe("the limit on connections", () => {
   });
 });
 
-describe("the limit on connections that ask nothing", () => {
+describe("the limit on connections that ask nothing", { concurrency: true }, () => {
   const SILENT = { perAddress: 50, countsPrivate: true };
 
   it("holds for each address by itself, so that no stranger takes what webhooks need", async (t) => {
@@ -176,6 +176,22 @@ describe("the limit on connections that ask nothing", () => {
       if (request % 2 === 0) peer.socket.destroy();
     }
     assert.equal(rig.refusedConnections(), 450, "who asks is never silent, however often they come");
+  });
+
+  it("is one of time as well: silent or trickling, they are cut after 12 seconds", async (t) => {
+    const rig = await startFront(t);
+    const cameMs = performance.now();
+    const silent = await Promise.all(Array.from({ length: 100 }, () => rig.dial()));
+    const trickling = await Promise.all(Array.from({ length: 100 }, () => rig.dial()));
+    const trickle = setInterval(() => {
+      for (const { socket } of trickling) if (socket.writable) socket.write("G");
+    }, 900);
+    t.after(() => clearInterval(trickle));
+    await Promise.all([...silent, ...trickling].map((peer) => peer.ended()));
+    const tookMs = performance.now() - cameMs;
+    t.diagnostic(`the last of 200 was cut after ${(tookMs / 1_000).toFixed(1)} s`);
+    assert.equal(rig.front.connections(), 0);
+    assert.ok(tookMs >= 8_000 && tookMs <= 30_000, "what SilentPeers counts on");
   });
 
   it("forgets an address's silence as its connections are cut for it", async (t) => {
