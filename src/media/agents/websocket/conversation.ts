@@ -43,8 +43,8 @@ interface Message {
 }
 
 export class Conversation {
-  /** The agent has said that the call is to end. */
-  hasHungUp = false;
+  /** The agent has hung up, or given up: its going away is no loss. */
+  hasEnded = false;
   readonly #parts: ConversationParts;
   readonly #frameBytes: number;
   readonly #texts = new Allowance(TEXTS);
@@ -159,13 +159,14 @@ export class Conversation {
       case "transcript":
         return line.transcript(message.role, message.text);
       case "hang_up":
-        this.hasHungUp = true;
+        this.hasEnded = true;
         return line.hangUp(message.when);
       case "error": {
         const text = message.message.slice(0, ERROR_TEXT_MAX);
         line.tell({ kind: "agent_error", text });
-        if (message.isFatal) line.fail(`the agent gave up: ${text}`);
-        return;
+        if (!message.isFatal) return;
+        this.hasEnded = true;
+        return line.fail(`the agent gave up: ${text}`);
       }
       case "send_digits":
       case "transfer":

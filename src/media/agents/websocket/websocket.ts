@@ -329,7 +329,7 @@ class WebsocketAgent implements Agent {
         isFinal: false,
       });
     if (state?.name !== "talking") return;
-    if (state.conversation.hasHungUp) {
+    if (state.conversation.hasEnded) {
       this.#state = { name: "over" };
     } else if (DONE_CODES.includes(code)) {
       this.#state = { name: "leaving", conversation: state.conversation };

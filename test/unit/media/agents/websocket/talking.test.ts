@@ -2,6 +2,7 @@
 // reads too little.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import fc from "fast-check";
 import { AgentServer } from "../../../../support/agentServer.ts";
 import { until } from "../../../../support/until.ts";
 import { startAgent } from "./rig.ts";
@@ -74,9 +75,12 @@ describe("an agent on the line", () => {
   });
 
   it("that gives up ends the call with its reason", async () => {
-    const { connection, does } = await talking();
+    const { line, server, connection, does } = await talking();
     connection.send({ type: "error", message: "no model", fatal: true });
     await does("fail: the agent gave up: no model");
+    connection.close(1_011);
+    await until("the connection to be gone", () => server.sockets === 0);
+    assert.deepEqual(line.did, ["fail: the agent gave up: no model"]); // no loss, and no new connection
   });
 });
 
@@ -162,6 +166,39 @@ describe("what an agent says that is not obeyed", () => {
     await taken();
     const answered = connection.all("error").length;
     assert.ok(answered >= 20 && answered < 60, `${answered} answers`);
+  });
+});
+
+describe("an agent that sends anything at all", () => {
+  it("reaches the line only with what the protocol has", async () => {
+    const { line, connection, ticked } = await talking({ speaks: { encoding: "pcm16", rate_hz: 8_000 } });
+    const text = fc.oneof(
+      fc.json(),
+      fc.string(),
+      fc
+        .record({ type: fc.constantFrom("mark", "utterance_start", "clear", "ready"), name: fc.jsonValue() })
+        .map((each) => JSON.stringify(each)),
+    );
+    const message = fc.oneof(text, fc.uint8Array({ maxLength: 400 }));
+    const seed = Date.now() & 0x7fffffff;
+    for (const [index, each] of fc.sample(message, { numRuns: 4_000, seed }).entries()) {
+      if (typeof each === "string") connection.sendText(each);
+      else connection.say(each);
+      line.pass(15); // no more text than an agent may send
+      line.queuedMs = 0;
+      if (connection.closed !== undefined) break;
+      if (index % 20 === 0) await ticked();
+    }
+    await until("all to be told of", () =>
+      line.told("agent_refused").some(({ what }) => what === "malformed"),
+    );
+    assert.ok(
+      line.said.every((audio) => audio instanceof Int16Array),
+      `seed ${seed}`,
+    );
+    for (const did of line.did)
+      assert.match(did, /^(mark .{1,64}|begin utterance-\d+ “”|clear)$/su, `seed ${seed}`);
+    assert.ok(line.did.length > 0);
   });
 });
 
