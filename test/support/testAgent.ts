@@ -4,6 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Agent, AgentType, CallFacts, Line } from "../../src/media/agents/port.ts";
 import { agentSettings, NO_SILENCE_LIMITS } from "../../src/media/agents/settings.ts";
 
+/** A second of it. */
+export const WORDS = "Good morning, what can I do for you?";
+
 const RATE_HZ = 8_000;
 const FORMAT = { encoding: "pcm16", rateHz: RATE_HZ } as const;
 const { schema, parse } = agentSettings("test", NO_SILENCE_LIMITS);
@@ -19,8 +22,9 @@ function tone(hz: number, ms = 500): Int16Array {
  * Keys: 1 says a second of a 700 Hz tone; 2 says it and hangs up once it was heard; 3 hangs up now; 4 throws while
  * the key is handled; 5 throws later, after a wait; 6 rejects a promise nobody looks at; 7 ends the worker's
  * process; 8 never returns; 9 fails as an agent may; 0 says ten seconds; * unsays what was not heard; # says a
- * tone of 1,000 Hz if this agent took over from one whose worker died, else of 400 Hz. C collects the worker's garbage,
- * where node was told to expose that; D needs more memory from then on, 20 MB each 20 ms, until there is none.
+ * tone of 1,000 Hz if this agent took over from one whose worker died, else of 400 Hz. A writes down what the caller
+ * said, and says WORDS. C collects the worker's garbage, where node was told to expose that; D needs more memory from
+ * then on, 20 MB each 20 ms, until there is none.
  */
 class TestAgent implements Agent {
   readonly #line: Line;
@@ -68,6 +72,11 @@ class TestAgent implements Agent {
         return;
       case "#":
         line.say(tone(this.#facts.resumed === undefined ? 400 : 1_000));
+        return line.endUtterance();
+      case "A":
+        line.transcript("caller", "Is anyone there?");
+        line.beginUtterance("words", WORDS);
+        line.say(tone(700, 1_000));
         return line.endUtterance();
       case "D":
         return this.#leak();
