@@ -139,6 +139,23 @@ describe("what no telephone sends", () => {
     t.diagnostic(`a call beside them was never longer without a frame than ${gapMs.toFixed(0)} ms`);
     assert.ok(gapMs <= GAP_MS);
   });
+
+  it("ends its call when it goes on and on, and not before", async () => {
+    const violations = () => counted(gateway, "stream_violations_total", { violation: "malformed" });
+    const before = await violations();
+    const call = await story.twilio.dial({ to: ECHO_NUMBER });
+    const stream = await call.connect();
+    for (let times = 0; times < 50; times++) stream.send("{");
+    await hasReturned(stream, 200);
+    assert.equal(await violations(), before);
+    stream.send("{");
+    const { by, code } = await stream.ended;
+    assert.deepEqual([by, code], ["gateway", 1008]);
+    assert.equal(await violations(), before + 1);
+    await until("its end", () => recordOf(gateway, call).outcome !== undefined);
+    assert.equal(recordOf(gateway, call).outcome, "protocol_error");
+    await call.ended;
+  });
 });
 
 describe("a Twilio that does not read", () => {
@@ -172,6 +189,32 @@ describe("a Twilio that does not read", () => {
     const dropped = await counted(gateway, "frames_total", { direction: "out", fate: "dropped_socket" });
     assert.equal(dropped, droppedBefore, "three seconds are not worth dropping anything");
     assert.equal((await call.hangUp()).how, "caller");
+    const gapMs = await unharmed.end();
+    t.diagnostic(`a call beside it was never longer without a frame than ${gapMs.toFixed(0)} ms`);
+    assert.ok(gapMs <= GAP_MS);
+  });
+});
+
+describe("a Twilio that never reads again", () => {
+  /** Nothing confirmed for so long, and nobody hears the agent any more; it is noticed a little later. */
+  const STALLED_MS = 5_000;
+
+  it("has lost its caller, and Twilio is left to say so", async (t) => {
+    const unharmed = await bystander();
+    const call = await throughProxy.dial({ to: ECHO_NUMBER });
+    const stream = await call.connect();
+    await hasReturned(stream, 100);
+    const link = await proxy.link(STREAM);
+    link.toClient.pause();
+    const pausedMs = performance.now();
+    await until("the call to end", () => recordOf(gateway, call).outcome !== undefined, 4 * STALLED_MS);
+    const tookMs = performance.now() - pausedMs;
+    t.diagnostic(`the call ended ${(tookMs / 1_000).toFixed(1)} s after the last byte was read`);
+    assert.equal(recordOf(gateway, call).outcome, "media_lost");
+    assert.ok(tookMs >= STALLED_MS - 500, "a pause of less is survived");
+    await until("its socket to be gone", () => story.held().sockets === 1);
+    link.reset();
+    await call.ended;
     const gapMs = await unharmed.end();
     t.diagnostic(`a call beside it was never longer without a frame than ${gapMs.toFixed(0)} ms`);
     assert.ok(gapMs <= GAP_MS);
