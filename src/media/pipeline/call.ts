@@ -250,8 +250,9 @@ export class Call implements Line {
 
   hangUp(when: "heard" | "now"): void {
     if (this.#mayNotSpeak) return;
-    if (when === "now" || this.#streamSid === undefined) return this.end("agent_hung_up");
-    this.#leave({ reason: "agent_hung_up" });
+    const hasNothingToSay = this.#streamSid === undefined && this.#speech.isHeard;
+    if (when === "now" || hasNothingToSay) return this.end("agent_hung_up");
+    this.#leave({ reason: "agent_hung_up" }); // also before the stream is there: what was said awaits it
   }
 
   fail(why: string): void {
@@ -293,6 +294,7 @@ export class Call implements Line {
     this.#speech.begin(streamSid);
     if (this.#announcedMs > nowMs) this.#announcedMs = nowMs + this.#announcementMs;
     if (this.#firstWordMs !== undefined) this.#patience.agentHeardUntil(this.#speech.lastWordMs(nowMs));
+    if (this.#leaving !== undefined) this.#leave(this.#leaving); // its time begins now
     this.#agent.started();
   }
 
