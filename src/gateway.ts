@@ -7,7 +7,7 @@ import type { CallLog } from "./calls/log/callLog.ts";
 import type { CallObserver } from "./calls/observer.ts";
 import type { Dialer } from "./calls/outbound/dialer.ts";
 import { RecordingsFolder } from "./calls/recordings/folder.ts";
-import { RunLinks } from "./calls/recordings/links.ts";
+import { RunLinks, withoutToken } from "./calls/recordings/links.ts";
 import { plantedAt } from "./calls/webhooks/twilioPaths.ts";
 import { twilioRoutes } from "./calls/webhooks/twilioRoutes.ts";
 import { apiOperations } from "./composition/api.ts";
@@ -192,7 +192,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     pathPrefix: settings.publicBase.prefix,
     onError: (error, { method, path }) => {
       metrics.fault("http");
-      log.error({ err: error, method, path }, "a request failed in our own code");
+      log.error({ err: error, method, path: withoutToken(path) }, "a request failed in our own code");
     },
     onMethodNotAllowed: (request) => hintAtMethod(request, observer),
   });

@@ -40,6 +40,11 @@ export class RunLinks {
   }
 }
 
+/** A request's path as it may stand in a log: whoever has a link has what it leads to. */
+export function withoutToken(path: string): string {
+  return path.startsWith(`${DOWNLOAD_PATH}/`) ? `${DOWNLOAD_PATH}/…/${path.split("/").at(-1)}` : path;
+}
+
 /** As much of a record as tells what can be downloaded. */
 export type Kept = Pick<CallRecord, "run" | "recordingFile" | "hasTranscript">;
 export type Links = Readonly<Record<keyof typeof NO_LINKS, string | null>>;

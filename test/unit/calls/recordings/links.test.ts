@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { createSecretKey, randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { LINK_MS, linksOf, NO_LINKS, RunLinks } from "../../../../src/calls/recordings/links.ts";
+import {
+  LINK_MS,
+  linksOf,
+  NO_LINKS,
+  RunLinks,
+  withoutToken,
+} from "../../../../src/calls/recordings/links.ts";
 import { RunId } from "../../../../src/domain/ids.ts";
 import { recordingName } from "../../../../src/domain/recordingFile.ts";
 import { Vault } from "../../../../src/store/vault.ts";
@@ -53,6 +59,14 @@ describe("a link's token", () => {
       "é".repeat(43),
     ])
       assert.equal(links.runOf(wrong, NOW_MS), undefined, wrong);
+  });
+});
+
+describe("a path in a log", () => {
+  it("has no token in it", () => {
+    const path = `/api/v1/public/download/workflow/${links.token(run, NOW_MS)}/recording`;
+    assert.equal(withoutToken(path), "/api/v1/public/download/workflow/…/recording");
+    assert.equal(withoutToken("/api/v1/workflow/1/runs/2"), "/api/v1/workflow/1/runs/2");
   });
 });
 
