@@ -6,7 +6,8 @@ import type { TwinCall } from "../../../src/twin/call.ts";
 import { counted } from "../../support/counts.ts";
 import { ECHO_NUMBER, type Story, startStory } from "../../support/gateway.ts";
 import { recordOf } from "../../support/records.ts";
-import { allFree } from "../../support/until.ts";
+import { allFree, until } from "../../support/until.ts";
+import { somebody, startOutbound } from "./outboundRig.ts";
 
 const BUSY = '<?xml version="1.0" encoding="UTF-8"?><Response><Reject reason="busy"/></Response>';
 
@@ -48,6 +49,30 @@ describe("a gateway with all the calls it may have", () => {
     const third = await twilio.dial({ to: ECHO_NUMBER });
     await third.connect();
     assert.equal((await third.hangUp()).how, "caller");
+  });
+});
+
+describe("a gateway with nearly all the calls it may have", () => {
+  it("places none, so that the last of the room is for those who call", async () => {
+    const story = await startOutbound({ env: { CALLS_MAX: "10", MEDIA_WORKERS: "1" } });
+    const { gateway, twilio } = story;
+    const person = somebody(story, { does: "answers" });
+    const callers: TwinCall[] = [];
+    for (let caller = 0; caller < 9; caller++) callers.push(await twilio.dial({ to: ECHO_NUMBER }));
+    assert.deepEqual([gateway.calls.size, await counted(gateway, "admission_level")], [9, 1]);
+    const refused = await story.place(person);
+    assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "5"]);
+    assert.equal(story.created(), 0);
+    assert.deepEqual(await ready(story), [200, undefined]);
+
+    // One more is taken, and one of them leaves before its stream has come: there is room again, without delay.
+    callers.push(await twilio.dial({ to: ECHO_NUMBER }));
+    assert.match(callers.at(-1)!.webhook!.body, /<Stream /);
+    for (const caller of callers.splice(0, 2)) await caller.ring({ CallStatus: "completed" });
+    await until("two to be put away", () => gateway.calls.size === 8);
+    assert.equal(await counted(gateway, "admission_level"), 0);
+    assert.equal((await story.place(person)).status, 200);
+    gateway.calls.cut();
   });
 });
 
