@@ -18,7 +18,7 @@ import {
 import { Hearing } from "./hearing.ts";
 import { Patience } from "./patience.ts";
 import type { MakeRecorder, Recorder } from "./recorder.ts";
-import { Speech, type SpeechOutlet } from "./speech.ts";
+import { Speech, type SpeechListener, type SpeechOutlet } from "./speech.ts";
 import { Teller } from "./teller.ts";
 import { Turns } from "./turns.ts";
 
@@ -86,13 +86,14 @@ export class Call implements Line {
     this.#turns = new Turns(interruption ?? "off", (news) => this.tell(news));
     this.#detector = interruption !== undefined || maxSilenceMs > 0 ? new TurnDetector() : undefined;
     this.#hasSpoken = ticket.resumed !== undefined;
-    this.#speech = new Speech(ticket, around, {
+    const listener: SpeechListener = {
       over: (utterance) => this.tell({ kind: "utterance", ...utterance }),
       marked: (name, heardMs) => {
         if (!this.#isOver) this.#agent.marked(name, heardMs); // one of several may have made it hang up
       },
       sent: (mulaw, start, end, playMs) => this.#recorder?.agent(mulaw, start, end, playMs),
-    });
+    };
+    this.#speech = new Speech(ticket, around, listener, this.#detector !== undefined);
     const { counts, createResampler } = around;
     this.#hearing = new Hearing({
       counts,

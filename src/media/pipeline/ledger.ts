@@ -8,7 +8,8 @@ const MS_PER_CHARACTER = 65;
 const WHOLE_WITHIN_MS = 40;
 /** Of one agent; more are not remembered, the newest first, and never come back. */
 const MARKS_MAX = 200;
-const NONE: readonly Utterance[] = [];
+const NO_MARKS: readonly HeardMark[] = [];
+const NO_UTTERANCES: readonly Utterance[] = [];
 
 /** One utterance that is over, heard or cut. */
 export interface Utterance {
@@ -63,17 +64,17 @@ export class HeardLedger {
 
   /** Whether there is an utterance that may still grow. */
   get isOpen(): boolean {
-    return this.#entries.at(-1)?.isComplete === false;
+    return this.#newest?.isComplete === false;
   }
 
   /** Whether one that may still grow has audio. */
   get isGrowing(): boolean {
-    return this.isOpen && this.#entries.at(-1)!.givenMs > 0;
+    return this.isOpen && this.#newest!.givenMs > 0;
   }
 
   /** Whether the agent has begun an utterance and not ended it. One that it never named may be over, unsaid. */
   get isMidUtterance(): boolean {
-    return this.isOpen && this.#entries.at(-1)!.isNamed;
+    return this.isOpen && this.#newest!.isNamed;
   }
 
   begin(id: string, text: string, positionMs: number): void {
@@ -84,7 +85,7 @@ export class HeardLedger {
   /** The agent said `givenMs` more, which end at `positionMs`, having begun at `fromMs`. */
   grew(givenMs: number, fromMs: number, positionMs: number): void {
     if (!this.isOpen) this.#push(`unnamed-${++this.#madeUp}`, "", fromMs, false);
-    const entry = this.#entries.at(-1)!;
+    const entry = this.#newest!;
     if (entry.givenMs === 0) entry.startMs = fromMs; // what the gateway said since it was begun is none of it
     entry.givenMs += givenMs;
     entry.endMs = positionMs;
@@ -92,7 +93,7 @@ export class HeardLedger {
 
   /** The open utterance is complete; `text`, where given, is all of its words. */
   complete(positionMs: number, text?: string): void {
-    const entry = this.#entries.at(-1);
+    const entry = this.#newest;
     if (entry === undefined || entry.isComplete) return;
     entry.isComplete = true;
     if (entry.givenMs > 0) entry.endMs = positionMs;
@@ -118,6 +119,7 @@ export class HeardLedger {
 
   /** Takes out the marks that have been heard, in order. */
   marksUpTo(heardMs: number): readonly HeardMark[] {
+    if (this.#marks.length === 0) return NO_MARKS;
     const heard = this.#marks.findIndex(({ positionMs }) => positionMs > heardMs);
     return this.#marks
       .splice(0, heard < 0 ? this.#marks.length : heard)
@@ -133,7 +135,7 @@ export class HeardLedger {
    */
   over(sentMs: number, heardMs: number): readonly Utterance[] {
     const isOver = (entry: Entry): boolean => entry.isComplete && (heardMs >= entry.endMs || isEmpty(entry));
-    if (!this.#entries.some(isOver)) return NONE;
+    if (!this.#entries.some(isOver)) return NO_UTTERANCES;
     const over = this.#entries.filter(isOver);
     this.#entries = this.#entries.filter((entry) => !over.includes(entry));
     return this.#tellOf(over, sentMs, heardMs);

@@ -56,6 +56,7 @@ export class Speech {
   readonly #ticket: CallTicket;
   readonly #outlet: SpeechOutlet;
   readonly #listener: SpeechListener;
+  readonly #knowsLevels: boolean;
   readonly #track: OutboundTrack;
   readonly #ledger = new HeardLedger();
   #encoder: OutboundEncoder | undefined;
@@ -73,7 +74,9 @@ export class Speech {
   readonly #levelsDb = new Float32Array(LEVELS).fill(LEVEL_MIN_DB);
   #frame = 0;
 
-  constructor(ticket: CallTicket, outlet: SpeechOutlet, listener: SpeechListener) {
+  /** `knowsLevels`: whether anybody will ask how loud it is. */
+  constructor(ticket: CallTicket, outlet: SpeechOutlet, listener: SpeechListener, knowsLevels: boolean) {
+    this.#knowsLevels = knowsLevels;
     this.#ticket = ticket;
     this.#outlet = outlet;
     this.#listener = listener;
@@ -290,7 +293,11 @@ export class Speech {
   #paused(nowMs: number): void {
     const quietMs = nowMs - Math.max(this.#saidMs, this.#track.playheadMs);
     if (quietMs >= UNNAMED_PAUSE_MS && !this.#ledger.isMidUtterance) this.endUtterance(nowMs);
-    else if (quietMs >= PARTIAL_AFTER_MS) this.#voice?.flush();
+    else if (quietMs >= PARTIAL_AFTER_MS && this.#voice?.hasPartial === true) {
+      const fromMs = this.#track.endMs;
+      this.#voice.flush();
+      this.#ledger.grew(0, fromMs, this.#track.endMs);
+    }
   }
 
   #writeRemains(): void {
@@ -303,9 +310,11 @@ export class Speech {
     const { lane, counts } = this.#outlet;
     const { slot, epoch } = this.#ticket;
     const playMs = this.#track.playheadMs - FRAME_MS;
-    this.#frame = (this.#frame + 1) % LEVELS;
-    this.#playMs[this.#frame] = playMs;
-    this.#levelsDb[this.#frame] = mulawLevelDb(source, start);
+    if (this.#knowsLevels) {
+      this.#frame = (this.#frame + 1) % LEVELS;
+      this.#playMs[this.#frame] = playMs;
+      this.#levelsDb[this.#frame] = mulawLevelDb(source, start);
+    }
     this.#listener.sent(source, start, end, playMs);
     const encoder = this.#encoder!;
     const at = lane.reserve(RecordKind.media, slot, epoch, encoder.mediaLength(end - start));

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/domain/audio.ts";
 import type { CallTicket } from "../../../../src/lane/ticket.ts";
 import type { Utterance } from "../../../../src/media/pipeline/ledger.ts";
-import { Speech } from "../../../../src/media/pipeline/speech.ts";
+import { Speech, type SpeechListener } from "../../../../src/media/pipeline/speech.ts";
 import { EPOCH, SLOT, STREAM_SID, surroundings, ticket } from "./surroundings.ts";
 
 const QUEUE_MS = 30_000;
@@ -14,11 +14,12 @@ function speech(t: TestContext, rateHz: AgentRateHz = 8_000, changes: Partial<Ca
   const made = surroundings({ rateHz });
   const over: Utterance[] = [];
   const heardMarks: string[] = [];
-  const said = new Speech(ticket(changes), made.around, {
+  const listener: SpeechListener = {
     over: (utterance) => over.push(utterance),
     marked: (name, heardMs) => heardMarks.push(`${name} at ${heardMs}`),
     sent() {},
-  });
+  };
+  const said = new Speech(ticket(changes), made.around, listener, true);
   said.speaks({ encoding: "pcm16", rateHz });
   said.begin(STREAM_SID);
   t.after(() => {
@@ -234,5 +235,114 @@ describe("what speech leaves behind", () => {
     assert.equal(one.markEchoed(`${EPOCH}-0-3400`), false, "a mark of the dead worker's");
     assert.equal(one.markEchoed(marks()[0]!), true);
     assert.equal(one.totalHeardMs(now()), 3_420);
+  });
+});
+
+describe("how loud the agent is", () => {
+  it("is known of what Twilio plays now, and of nothing else", (t) => {
+    const { speech: one, now, passes } = speech(t);
+    assert.equal(one.levelNowDb(now()), -90);
+    one.say(new Int16Array(800), now()); // 100 ms of silence, then as much of a square wave
+    one.say(new Int16Array(800).fill(16_000), now());
+    one.endUtterance(now());
+    const levels: number[] = [];
+    for (let frame = 0; frame < 12; frame++) {
+      levels.push(Math.round(one.levelNowDb(now())));
+      passes(20);
+    }
+    assert.deepEqual(levels, [...Array(5).fill(-90), ...Array(5).fill(-6), -90, -90]);
+  });
+
+  it("is silence once it was unsaid", (t) => {
+    const { speech: one, now, passes } = speech(t);
+    one.say(new Int16Array(8_000).fill(16_000), now());
+    passes(500);
+    assert.equal(Math.round(one.levelNowDb(now())), -6);
+    one.clear(now());
+    for (let ms = 0; ms < 500; ms++) {
+      assert.equal(one.levelNowDb(now()), -90);
+      passes(1);
+    }
+  });
+});
+
+describe("a mark of the agent's", () => {
+  it("waits for a frame that is not full yet, and for what was said in it", (t) => {
+    const { speech: one, now, passes, marks, heardMarks } = speech(t);
+    one.say(voice(240), now());
+    one.mark("middle");
+    passes(10);
+    assert.equal(one.markEchoed(marks()[0]!), true);
+    assert.deepEqual(heardMarks, []);
+    one.say(voice(400), now());
+    assert.deepEqual(marks(), [`${EPOCH}-0-20`, `${EPOCH}-0-40`]);
+    passes(30);
+    one.markEchoed(marks()[1]!);
+    assert.deepEqual(heardMarks, ["middle at 40"]);
+  });
+
+  it("comes though the rest of its frame never does", (t) => {
+    const { speech: one, now, passes, marks, heardMarks, audio } = speech(t);
+    one.beginUtterance("odd", "", now());
+    one.say(voice(170), now());
+    one.mark("end");
+    passes(119);
+    assert.equal(audio().length, 160);
+    passes(1 + 20);
+    assert.equal(audio().length, 320, "100 ms after Twilio had played the rest");
+    for (const name of marks()) one.markEchoed(name);
+    assert.deepEqual(heardMarks, ["end at 21"]);
+  });
+
+  it("is told at once when all before it was heard, with what was heard of its utterance", (t) => {
+    const { speech: one, now, passes, marks, heardMarks, over } = speech(t);
+    one.mark("before anything");
+    one.say(voice(1_600), now());
+    passes(200);
+    one.endUtterance(now());
+    for (const name of marks()) one.markEchoed(name);
+    assert.equal(over.length, 1);
+    one.mark("after");
+    assert.deepEqual(heardMarks, ["before anything at 0", "after at 200"]);
+  });
+});
+
+describe("an utterance", () => {
+  it("that is heard before it ends is over as it ends, be there no mark to wait for", (t) => {
+    const { speech: one, now, passes, marks, over } = speech(t);
+    one.beginUtterance("exact", "", now());
+    one.say(voice(8 * 220), now());
+    passes(300);
+    for (const name of marks()) one.markEchoed(name);
+    assert.deepEqual([one.isHeard, over.length, one.isGreeted], [true, 0, false]);
+    one.endUtterance(now(), "All of it.");
+    assert.deepEqual(
+      over.map(({ id, heardMs, heardText, isInterrupted }) => [id, heardMs, heardText, isInterrupted]),
+      [["exact", 220, "All of it.", false]],
+    );
+    assert.equal(one.isGreeted, true);
+  });
+
+  it("that has no name ends with half a second of nothing; one that has does not", (t) => {
+    const { speech: one, now, passes, marks, over } = speech(t);
+    const heard = () => {
+      for (const name of marks()) one.markEchoed(name);
+    };
+    one.say(voice(8 * 100 + 33), now());
+    passes(100 + 499);
+    heard();
+    assert.equal(over.length, 0);
+    passes(200);
+    heard();
+    assert.deepEqual(
+      over.map(({ id, generatedMs, isInterrupted }) => [id, generatedMs, isInterrupted]),
+      [["unnamed-1", 104, false]],
+    );
+    one.beginUtterance("named", "", now());
+    one.say(voice(800), now());
+    passes(5_000);
+    heard();
+    assert.equal(over.length, 1);
+    assert.equal(one.isSpeaking(now()), true);
   });
 });
