@@ -7,9 +7,9 @@ import type { News } from "../../lane/news.ts";
 import type { Recorder } from "../pipeline/recorder.ts";
 import { Tracks } from "./tracks.ts";
 
-/** Written at a time: at least, and at most. */
+/** Written at a time: at least, and at most, when the disk has much to do. */
 const CHUNK_MIN = 0.5 * CARRIER_RATE_HZ;
-const CHUNK_MAX = CARRIER_RATE_HZ;
+const CHUNK_MAX = 2 * CARRIER_RATE_HZ;
 /** How long the caller's audio is waited for when it is late. */
 const HOLD = 2 * CARRIER_RATE_HZ;
 /** What the disk hasn't taken by then is dropped. */
@@ -41,8 +41,12 @@ export interface RecordingFile {
   close(): Promise<void>;
 }
 
+/** Has something done when it is its turn. */
+export type InTurn = <Value>(work: () => Promise<Value>) => Promise<Value>;
+
 export interface RecorderParts {
   readonly file: RecordingFile;
+  readonly inTurn: InTurn;
   readonly clock: Clock;
   readonly startedMs: number;
   readonly tell: (news: News) => void;
@@ -104,7 +108,7 @@ export class CallRecorder implements Recorder {
     const waiting = this.#readyUntil(nowMs) - this.#tracks.from;
     if (this.#state === "ready" && waiting >= CHUNK_MIN) {
       this.#state = "writing";
-      this.#work = this.#write(Math.min(waiting, CHUNK_MAX));
+      this.#work = this.#write();
     } else if (waiting > DISK && this.#state !== "closed") {
       this.#drop(waiting - DISK);
     }
@@ -150,7 +154,8 @@ export class CallRecorder implements Recorder {
 
   async #open(): Promise<void> {
     try {
-      const isNew = await this.#parts.file.open();
+      const { file, inTurn } = this.#parts;
+      const isNew = await inTurn(() => file.open());
       this.#state = "ready";
       if (isNew) this.#tell("started", 0);
     } catch (error) {
@@ -158,17 +163,19 @@ export class CallRecorder implements Recorder {
     }
   }
 
-  async #write(samples: number): Promise<void> {
+  async #write(): Promise<void> {
     try {
-      await this.#writeNext(samples);
+      await this.#parts.inTurn(() => this.#writeUntil(this.#readyUntil(this.#parts.clock.nowMs())));
       this.#state = "ready";
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  async #writeNext(samples: number): Promise<void> {
+  /** Writes what there is before this position, a chunk of it at most. */
+  async #writeUntil(end: number): Promise<void> {
     const { from } = this.#tracks;
+    const samples = Math.min(end - from, CHUNK_MAX);
     const buffer = buffers.pop() ?? new Int16Array(STEREO * CHUNK_MAX);
     this.#tracks.take(samples, buffer);
     const bytes = new Uint8Array(buffer.buffer, 0, samples * STEREO * buffer.BYTES_PER_ELEMENT);
@@ -179,12 +186,12 @@ export class CallRecorder implements Recorder {
   async #finish(end: number): Promise<void> {
     if (this.#state === "closed") return; // it failed meanwhile
     this.#state = "closed";
-    const { file, closed } = this.#parts;
+    const { file, inTurn, closed } = this.#parts;
     try {
-      while (this.#tracks.from < end) await this.#writeNext(Math.min(end - this.#tracks.from, CHUNK_MAX));
-      await file.finish(end);
+      while (this.#tracks.from < end) await inTurn(() => this.#writeUntil(end));
+      await inTurn(() => file.finish(end));
     } catch {
-      await file.close().catch(() => {});
+      await inTurn(() => file.close()).catch(() => {});
     } finally {
       closed();
     }
@@ -193,10 +200,9 @@ export class CallRecorder implements Recorder {
   #fail(error: unknown): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    const { file, clock, closed } = this.#parts;
+    const { file, inTurn, clock, closed } = this.#parts;
     this.#tell("failed", this.#at(clock.nowMs()), { why: (error as NodeJS.ErrnoException).code ?? "error" });
-    void file
-      .close()
+    void inTurn(() => file.close())
       .catch(() => {})
       .finally(closed);
   }

@@ -74,6 +74,7 @@ function record(disk = new Disk(), startedAgoMs = 0) {
   let closed = 0;
   const recorder = new CallRecorder({
     file: disk,
+    inTurn: (work) => work(),
     clock,
     startedMs,
     tell: (news) => news.kind === "recording" && told.push(news),
