@@ -37,6 +37,9 @@ async function lost(): Promise<number> {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
+const middle = (values: readonly number[]) =>
+  values.toSorted((one, other) => one - other)[values.length >> 1]!;
+
 const dialAll = (to: string) => Promise.all(Array.from({ length: CALLS }, () => twilio.dial({ to })));
 
 describe("a front thread that stands still", () => {
@@ -46,8 +49,8 @@ describe("a front thread that stands still", () => {
     const asking = streams.slice(0, CALLS);
     const echoing = streams.slice(CALLS);
     for (const stream of echoing) await hasReturned(stream, 200);
-    const before = Math.max(...(await Promise.all(asking.map(answerDelayMs))));
-    t.diagnostic(`before: an answer after ${before.toFixed(0)} ms at most`);
+    const before = middle(await Promise.all(asking.map(answerDelayMs)));
+    t.diagnostic(`before: an answer after ${before.toFixed(0)} ms`);
 
     for (const stallMs of [100, 500, 1_000]) {
       const lostBefore = await lost();
@@ -55,13 +58,13 @@ describe("a front thread that stands still", () => {
       standStill(stallMs);
       const overMs = performance.now();
       await until("the stall to be over", () => performance.now() - overMs >= RECOVERY_MS);
-      const worstMs = Math.max(...(await Promise.all(asking.map(answerDelayMs))));
+      const delaysMs = await Promise.all(asking.map(answerDelayMs));
       const dropped = (await lost()) - lostBefore;
       t.diagnostic(
-        `stood still for ${stallMs} ms: an answer after ${worstMs.toFixed(0)} ms at most; ` +
+        `stood still for ${stallMs} ms: an answer after ${middle(delaysMs).toFixed(0)} ms, ${Math.max(...delaysMs).toFixed(0)} at most; ` +
           `of the calls' ${(2 * CALLS * stallMs) / 20} frames of that time ${dropped} were dropped`,
       );
-      assert.ok(worstMs <= before + 4 * DELAY_MS, `an answer came after ${worstMs} ms`);
+      assert.ok(middle(delaysMs) <= before + 4 * DELAY_MS, `answers came after ${delaysMs.join(", ")} ms`);
       for (const [index, stream] of echoing.entries())
         await hasReturned(stream, echoedBefore[index]! / 8 + 500);
     }
