@@ -2,72 +2,24 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { BACKLOG_MAX, CallLog } from "../../../../src/calls/log/callLog.ts";
+import { BACKLOG_MAX } from "../../../../src/calls/log/callLog.ts";
 import {
   CALL_STATES,
   type CallFacts,
-  type CallLogEvent,
   type CallProgress,
   newRecord,
 } from "../../../../src/calls/log/records.ts";
 import { GatewayError } from "../../../../src/domain/errors.ts";
-import {
-  AccountSid,
-  CallSid,
-  ConfigurationId,
-  DefinitionId,
-  NumberId,
-  RunId,
-  WorkflowId,
-} from "../../../../src/domain/ids.ts";
-import { ManualClock } from "../../../support/manualClock.ts";
+import { CallSid, RunId } from "../../../../src/domain/ids.ts";
 import { MemoryKeeper } from "../../../support/memoryKeeper.ts";
+import { desk, event, facts } from "./desk.ts";
 
 /** What is kept at most: the limits as they are promised, not as the code spells them. */
 const RECORDS_MAX = 10_000;
-const EVENTS_MAX = 200;
+const EVENTS_MAX = 2_200;
+const NOTES_MS = 1_000;
 const BATCH_MAX = 200;
 const RETRY_MS = 500;
-
-const facts = (n: number): CallFacts => ({
-  callSid: CallSid(`CA${n}`),
-  accountSid: AccountSid("AC1"),
-  configurationId: ConfigurationId(1),
-  direction: "inbound",
-  from: "anonymous",
-  to: "+12025550100",
-  numberId: NumberId(1),
-  workflowId: WorkflowId(1),
-  workflowVersion: 1,
-  definitionId: DefinitionId(1),
-  stirVerstat: undefined,
-  forwardedFrom: undefined,
-  callerName: undefined,
-});
-const event = (kind: CallLogEvent["kind"], detail?: string): CallLogEvent =>
-  detail === undefined ? { atMs: 5, kind } : { atMs: 5, kind, detail };
-
-interface Desk {
-  readonly log: CallLog;
-  readonly keeper: MemoryKeeper;
-  readonly clock: ManualClock;
-  /** What the operator was told. */
-  readonly told: string[];
-}
-
-function desk(
-  keeper = new MemoryKeeper(),
-  known: ConstructorParameters<typeof CallLog>[1] = { lastRun: 0, records: [] },
-): Desk {
-  const clock = new ManualClock();
-  const told: string[] = [];
-  const log = new CallLog(keeper, known, clock, {
-    onStalled: (why, waiting) => told.push(`stalled: ${why}, ${waiting}`),
-    onResumed: () => told.push("resumed"),
-    onRefused: (run) => told.push(`refused: ${run}`),
-  });
-  return { log, keeper, clock, told };
-}
 
 const isUnavailable = (error: unknown) => error instanceof GatewayError && error.code === "STORE_UNAVAILABLE";
 
@@ -456,6 +408,7 @@ describe("writing behind", () => {
       ),
     }),
     fc.record({ do: fc.constant("append" as const), at: fc.nat(20), sequence: fc.nat(3) }),
+    fc.record({ do: fc.constant("note" as const), at: fc.nat(20) }),
     fc.record({ do: fc.constantFrom("break", "mend", "hold", "release", "wait", "tick" as const) }),
   );
 
@@ -471,6 +424,7 @@ describe("writing behind", () => {
           else if (step.do === "update") log.update(pick(step.at), step.progress as CallProgress);
           else if (step.do === "append")
             log.append(pick(step.at), { ...event("call_status", "ringing"), sequence: step.sequence });
+          else if (step.do === "note") log.note(pick(step.at), event("turn"));
           else if (step.do === "break") keeper.broken = "broken";
           else if (step.do === "mend") keeper.broken = undefined;
           else if (step.do === "tick") clock.advance(RETRY_MS);
@@ -485,6 +439,7 @@ describe("writing behind", () => {
         keeper.held = undefined;
         keeper.broken = undefined;
         await log.committed().catch(() => log.committed()); // a batch that was on its way may have failed
+        clock.advance(NOTES_MS); // a timer for notes that were written with something else
         for (let n = 1; n <= opened; n++) assert.deepEqual(await keeper.get(RunId(n)), log.get(RunId(n)));
         assert.deepEqual([log.backlog, clock.running], [0, 0]);
         const words = told.map((line) => line.replace(/:.*/, ""));
