@@ -274,6 +274,44 @@ describe("a stream that falls silent", () => {
   });
 });
 
+const LEVELS = {
+  ...{ levelDb: -20, floorDb: -60, thresholdDb: -45 },
+  ...{ isAgentSpeaking: true, isInterrupting: false },
+};
+
+describe("what a worker tells of a call", () => {
+  const turn = { kind: "turn", agentMs: 600, forwardMs: 0.4, heardMs: 740 } as const;
+
+  it("stands in its timeline, at its own time, and is told to whoever counts", () => {
+    const world = new World({ callsMax: 2 });
+    const [one, other] = [world.ring(), world.ring()];
+    world.clock.advance(10_000);
+    world.tell(one, turn, 40);
+    world.tell(other, { kind: "speech_started", ...LEVELS });
+    const { kind, ...facts } = turn;
+    assert.deepEqual(world.seen(one).record?.events.at(-1), { atMs: 9_960, kind, facts });
+    assert.deepEqual(
+      world.happenings.told.map(({ run, news }) => [run, news.kind]),
+      [
+        [world.seen(one).record?.run, "turn"],
+        [world.seen(other).record?.run, "speech_started"],
+      ],
+    );
+  });
+
+  it("stands there as well when it comes behind the call's end, and ends nothing", () => {
+    const world = new World({ callsMax: 1 });
+    const index = world.ring();
+    world.calls.cut();
+    world.tell(index, turn);
+    assert.deepEqual(
+      world.seen(index).record?.events.map(({ kind }) => kind),
+      ["ended", "turn"],
+    );
+    assert.deepEqual(world.seen(index).endings, ["drained"]);
+  });
+});
+
 describe("a call log that takes no more", () => {
   it("is why a call is refused, whatever else there is: each of the others would leave a record", async () => {
     const world = new World({ callsMax: 1 });

@@ -18,6 +18,7 @@ import {
   type RunId,
   WorkflowId,
 } from "../../../../src/domain/ids.ts";
+import type { News, ToldNews } from "../../../../src/lane/news.ts";
 import { Directory } from "../../../../src/numbers/directory.ts";
 import { Placement } from "../../../../src/pool/placement.ts";
 import { briefing } from "../../../support/briefing.ts";
@@ -59,6 +60,7 @@ export interface Happenings {
   readonly violations: StreamViolation[];
   readonly ended: { readonly run: RunId; readonly outcome: Outcome }[];
   readonly refused: string[];
+  readonly told: { readonly run: RunId; readonly news: News }[];
 }
 
 class StillClock implements Clock {
@@ -158,7 +160,7 @@ export interface Seen {
 
 export class World {
   readonly clock = new StillClock();
-  readonly happenings: Happenings = { violations: [], ended: [], refused: [] };
+  readonly happenings: Happenings = { violations: [], ended: [], refused: [], told: [] };
   readonly calls: LiveCalls;
   readonly #records: CallLog;
   readonly #played: Played[] = [];
@@ -168,12 +170,12 @@ export class World {
     callsMax,
     mediaGapMs = 10_000,
   }: { readonly callsMax: number; readonly mediaGapMs?: number }) {
-    const { violations, ended, refused } = this.happenings;
+    const { violations, ended, refused, told } = this.happenings;
     const observer: CallObserver = {
       webhookAnswered() {},
       ended: ({ run }, _direction, outcome) => ended.push({ run, outcome }),
       replaced() {},
-      told() {},
+      told: ({ run }, news) => told.push({ run, news }),
       streamRefused: (reason) => refused.push(reason),
       streamViolated: (_call, violation) => violations.push(violation),
       streamSilent() {},
@@ -275,6 +277,12 @@ export class World {
 
   endTask(index: number, reason: EndReason): void {
     this.#played[index]!.placement.listener.ended({ reason, heardMs: 0, digits: 0 });
+  }
+
+  /** The call's worker tells of it, as it was so long ago. */
+  tell(index: number, news: News, agoMs = 0): void {
+    const told: ToldNews = { atMs: this.clock.nowMs() - agoMs, news };
+    this.#played[index]!.placement.listener.told(Buffer.from(JSON.stringify(told)));
   }
 
   seen(index: number): Seen {
