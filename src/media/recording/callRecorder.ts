@@ -16,13 +16,18 @@ const HOLD = 2 * CARRIER_RATE_HZ;
 const DISK = 5 * CARRIER_RATE_HZ;
 /** What the agent's side may be ahead of now, with something to spare. */
 const AHEAD = 0.5 * CARRIER_RATE_HZ;
-/** The caller's side follows the clock: it is set right when all of a second came later than this… */
-const BEHIND_MAX = 0.06 * CARRIER_RATE_HZ;
-const LOOK = CARRIER_RATE_HZ;
-/** …or, at the beginning and once it is too late for the disk, all of this… */
-const LOOK_SOON = 0.2 * CARRIER_RATE_HZ;
+/**
+ * The caller's side follows the clock. It is set right when all of it comes later than this for so long: much later,
+ * because audio is missing, or a little, because two clocks have parted…
+ */
+const MISSING = 0.5 * CARRIER_RATE_HZ;
+const MISSING_FOR = 0.5 * CARRIER_RATE_HZ;
+const BEHIND = 0.1 * CARRIER_RATE_HZ;
+const BEHIND_FOR = 5 * CARRIER_RATE_HZ;
 /** …and what comes earlier than this is left out: nobody is heard before having spoken. */
 const EARLY_MAX = 0.04 * CARRIER_RATE_HZ;
+/** After so long without the caller's audio what came before says nothing of what comes. */
+const PAUSE = 0.5 * CARRIER_RATE_HZ;
 
 /** Shared by the worker's recorders: only those that are writing just now need one. */
 const buffers: Int16Array[] = [];
@@ -60,11 +65,12 @@ export class CallRecorder implements Recorder {
   #state: "opening" | "ready" | "writing" | "closed" = "opening";
   /** Whatever is being done with the file. Never rejects. */
   #work: Promise<void>;
-  /** Where the caller's next frame belongs; long ago before the first. */
+  /** Where the caller's next frame belongs, and where the last one came; long ago before the first. */
   #callerAt = Number.NEGATIVE_INFINITY;
-  /** Where the second began in which the caller's audio is looked at, and how late the least late of it came. */
+  #heardAt = Number.NEGATIVE_INFINITY;
+  /** Since when the caller's audio is looked at, and how late the least late of it has come. */
   #lookedAt = 0;
-  #leastBehind = Number.POSITIVE_INFINITY;
+  #leastBehind = 0;
   /** Where the agent's last frame ended. */
   #agentEnd = Number.NEGATIVE_INFINITY;
   #dropped = 0;
@@ -81,10 +87,7 @@ export class CallRecorder implements Recorder {
     if (this.#state === "closed") return;
     const { length } = mulaw;
     const heardAt = this.#at(this.#parts.clock.nowMs()) - length;
-    if (this.#callerAt - heardAt > EARLY_MAX) {
-      this.#dropped += length;
-      return;
-    }
+    if (this.#callerAt - heardAt > EARLY_MAX) return;
     const at = this.#callerPlace(heardAt);
     this.#callerAt = at + length;
     this.#dropped += Math.min(length, Math.max(0, this.#tracks.from - at));
@@ -130,26 +133,31 @@ export class CallRecorder implements Recorder {
 
   /**
    * Where a frame goes that came at `heardAt`: after the one before. Frames come late and in heaps, and are in their
-   * places all the same; when none of them comes in time any more, audio is missing or the clocks have parted.
+   * places all the same.
    */
   #callerPlace(heardAt: number): number {
-    const next = this.#callerAt;
-    if (next === Number.NEGATIVE_INFINITY) {
-      this.#lookedAt = heardAt - LOOK + LOOK_SOON;
-      const { from } = this.#tracks;
-      return heardAt - from < HOLD ? from : heardAt; // the first is spoken as the stream begins, however late it comes
-    }
-    const behind = heardAt - next;
+    const at = this.#callerAt === Number.NEGATIVE_INFINITY ? this.#firstPlace(heardAt) : this.#callerAt;
+    const behind = heardAt - at;
+    if (heardAt - this.#heardAt > PAUSE) this.#lookFrom(heardAt);
+    this.#heardAt = heardAt;
+    this.#leastBehind = Math.min(this.#leastBehind, behind);
+    const least = this.#leastBehind;
     const lookedFor = heardAt - this.#lookedAt;
-    let at = next;
-    if (lookedFor >= (next < this.#tracks.from ? LOOK_SOON : LOOK)) {
-      const least = Math.min(this.#leastBehind, behind);
-      if (least > BEHIND_MAX) at += least;
-      this.#lookedAt = heardAt;
-      this.#leastBehind = Number.POSITIVE_INFINITY;
-    }
-    this.#leastBehind = Math.min(this.#leastBehind, heardAt - at);
-    return at;
+    const isMissing = least > MISSING && lookedFor >= MISSING_FOR;
+    if (!isMissing && lookedFor < BEHIND_FOR) return at;
+    this.#lookFrom(heardAt);
+    return least > BEHIND ? at + least : at;
+  }
+
+  /** The first frame is spoken as the stream begins, however late it comes. */
+  #firstPlace(heardAt: number): number {
+    const { from } = this.#tracks;
+    return heardAt - from < HOLD ? from : heardAt;
+  }
+
+  #lookFrom(heardAt: number): void {
+    this.#lookedAt = heardAt;
+    this.#leastBehind = Number.POSITIVE_INFINITY;
   }
 
   async #open(): Promise<void> {

@@ -221,7 +221,7 @@ describe("a recording", () => {
     const firstOfTwo = side.indexOf(two!) / PER_MS;
     assert.ok(Math.abs(firstOfTwo - 6_000) <= 100 && Math.abs(lastOfOne - 6_000) <= 100, `${firstOfTwo}`);
     assert.ok(side.subarray(1_000 * PER_MS, 3_900 * PER_MS).every((sample) => sample === 0));
-    assert.ok(told.at(-1)!.droppedMs <= 300, `${told.at(-1)!.droppedMs} ms of it is gone`);
+    assert.ok(told.at(-1)!.droppedMs <= 600, `${told.at(-1)!.droppedMs} ms of it is gone`);
 
     const fast = record();
     let spoken = 0;
