@@ -117,6 +117,8 @@ export class AgentConnection {
   /** Of the caller's audio: messages, and all their bytes. */
   readonly audio: Buffer[] = [];
   audioBytes = 0;
+  /** Answers to pings. */
+  pongs = 0;
   closed: { readonly code: number; readonly reason: string } | undefined;
   readonly #ws: WebSocket;
 
@@ -124,6 +126,9 @@ export class AgentConnection {
     this.request = request;
     this.#ws = ws;
     ws.on("error", () => {});
+    ws.on("pong", () => {
+      this.pongs++;
+    });
     ws.on("close", (code, reason) => {
       this.closed = { code, reason: reason.toString() };
     });
@@ -138,6 +143,11 @@ export class AgentConnection {
       if (message.type !== "hello") return server.onMessage(message, this);
       if (server.ready !== undefined) this.send(server.ready);
     });
+  }
+
+  /** Bytes that this side has sent and the kernel has not taken, because nobody reads them. */
+  get bufferedBytes(): number {
+    return this.#ws.bufferedAmount;
   }
 
   get hello(): Message | undefined {
@@ -156,6 +166,10 @@ export class AgentConnection {
 
   send(message: object): void {
     this.#ws.send(JSON.stringify(message));
+  }
+
+  ping(): void {
+    this.#ws.ping();
   }
 
   /** A text frame that need not be a message. */

@@ -71,11 +71,14 @@ export class Conversation {
 
   received(bytes: Buffer, isBinary: boolean): void {
     const nowMs = this.#parts.line.nowMs();
-    if (!isBinary && !this.#texts.take(nowMs))
-      return this.#parts.flooded(`its server sends more than ${TEXTS.perS} messages a second`);
+    if (!isBinary && !this.#texts.take(nowMs)) return this.#flooded();
     const message = { bytes, isBinary };
     const left = this.#isPaused ? message : this.#take(message, nowMs);
     if (left !== undefined) this.#inbox.push(left);
+  }
+
+  pinged(): void {
+    if (!this.#texts.take(this.#parts.line.nowMs())) this.#flooded();
   }
 
   tick(nowMs: number): void {
@@ -129,6 +132,10 @@ export class Conversation {
     if (bytes.length <= room) return undefined;
     this.#pause({ kind: "agent_paused", queuedMs: Math.round(line.queuedMs) });
     return { bytes: bytes.subarray(room), isBinary: true };
+  }
+
+  #flooded(): void {
+    this.#parts.flooded(`its server sends more than ${TEXTS.perS} messages a second`);
   }
 
   #pause(news?: News): void {

@@ -31,7 +31,12 @@ export class Pulse {
   }
 
   /** No answer could be read until now, which is no fault of the server's. */
-  deafUntil(nowMs: number): void {
+  restart(nowMs: number): void {
     this.#sentMs = nowMs;
+  }
+
+  /** Nor could it for so long. */
+  excuse(ms: number): void {
+    this.#sentMs += ms;
   }
 }

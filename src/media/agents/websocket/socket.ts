@@ -31,6 +31,7 @@ export interface Failure {
 export interface SocketListener {
   opened(): void;
   received(bytes: Buffer, isBinary: boolean): void;
+  pinged(): void;
   ponged(payload: string): void;
   failed(failure: Failure): void;
   lost(code: number, why: string): void;
@@ -124,6 +125,9 @@ export class AgentSocket {
     });
     socket.on("message", (data: RawData, isBinary: boolean) => {
       if (!this.#isOver) listener.received(data as Buffer, isBinary);
+    });
+    socket.on("ping", () => {
+      if (!this.#isOver) listener.pinged();
     });
     socket.on("pong", (payload) => {
       if (!this.#isOver) listener.ponged(payload.toString("latin1"));

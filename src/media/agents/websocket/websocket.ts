@@ -1,27 +1,23 @@
 // The agent that is somebody's server: any WebSocket that speaks the protocol of docs/agents.md. This file owns the
 // connection's life: dialled while Twilio is still being answered, found again when it is lost, watched, closed.
 
-import { FRAME_MS } from "../../../domain/audio.ts";
 import type { EndReason } from "../../../domain/endings.ts";
 import type { Agent, AgentMaker, Audio, CallFacts, Cut, Line } from "../port.ts";
-import { bytesPerFrame, Earpiece } from "./audio.ts";
 import { Breaker } from "./breaker.ts";
 import { Conversation } from "./conversation.ts";
 import { Cuts } from "./cuts.ts";
+import { DEAF_MS, Ear } from "./ear.ts";
 import * as protocol from "./protocol.ts";
-import { Pulse } from "./pulse.ts";
 import { Refusals } from "./refusals.ts";
 import { Resolver } from "./resolver.ts";
 import type { WebsocketSettings } from "./settings.ts";
 import { type AgentServer, AgentSocket, type Failure } from "./socket.ts";
 import { AGAIN, FIRST, nextTryMs, type Patience } from "./tries.ts";
 
-/** A server that has not answered a ping for this long gets no more audio until it has. */
-const BEHIND_MS = 2_000;
-/** For this long, and the connection is lost. */
-const DEAF_MS = 5_000;
 /** Two losses within this long are one too many. */
 const LOSS_EVERY_MS = 10_000;
+/** Ticks further apart than this mean that this thread stood still, and what came meanwhile has not been read yet. */
+const STALL_MS = 250;
 /** Messages before `ready` that are put up with. */
 const EARLY_MAX = 300;
 /** Keys, marks and cuts that wait for a connection. */
@@ -52,7 +48,7 @@ type State =
       readonly series: Series;
       readonly socket: AgentSocket;
       readonly isOpen: boolean;
-      readonly untilMs: number;
+      untilMs: number;
       early: number;
     }
   | {
@@ -60,10 +56,7 @@ type State =
       readonly socket: AgentSocket;
       readonly conversation: Conversation;
       readonly ready: protocol.Ready;
-      readonly earpiece: Earpiece;
-      readonly pulse: Pulse;
-      readonly bufferMax: number;
-      isBehind: boolean;
+      readonly ear: Ear;
     }
   /** The server has closed in good order; what it had said is still being taken. */
   | { readonly name: "leaving"; readonly conversation: Conversation }
@@ -84,6 +77,7 @@ class WebsocketAgent implements Agent {
   #resumeId: string;
   #lostMs = Number.NEGATIVE_INFINITY;
   #utterances = 0;
+  #tickedMs = Number.POSITIVE_INFINITY;
 
   constructor(settings: WebsocketSettings, line: Line, facts: CallFacts, tools: WebsocketTools) {
     this.#line = line;
@@ -97,13 +91,7 @@ class WebsocketAgent implements Agent {
   started(): void {}
 
   hear(frame: Audio): void {
-    const state = this.#state;
-    if (state?.name !== "talking" || state.isBehind) return;
-    const message = state.earpiece.take(frame);
-    if (message === undefined) return;
-    const { bufferedBytes } = state.socket;
-    if (bufferedBytes <= state.bufferMax) state.socket.sendAudio(message);
-    else this.#fallBehind(BEHIND_MS);
+    if (this.#state?.name === "talking") this.#state.ear.hear(frame);
   }
 
   dtmf(digit: string): void {
@@ -126,6 +114,9 @@ class WebsocketAgent implements Agent {
     // The line may not be used before this, so it is also where everything begins.
     this.#state ??= { name: "waiting", series: series(FIRST, nowMs, undefined), dueMs: nowMs };
     const state = this.#state;
+    const stalledMs = nowMs - this.#tickedMs;
+    this.#tickedMs = nowMs;
+    if (stalledMs > STALL_MS) excuse(state, stalledMs);
     switch (state.name) {
       case "waiting":
         if (nowMs >= state.dueMs) this.#try(state.series, nowMs);
@@ -135,7 +126,7 @@ class WebsocketAgent implements Agent {
         return;
       case "talking":
         state.conversation.tick(nowMs);
-        if (this.#state === state) this.#feelPulse(state, nowMs);
+        if (this.#state === state) this.#look(state, nowMs);
         return;
       case "leaving":
         return this.#leave(state.conversation, nowMs);
@@ -156,7 +147,8 @@ class WebsocketAgent implements Agent {
   #try(series: Series, nowMs: number): void {
     const { breaker, resolver } = this.#tools;
     const { url } = this.#server;
-    if (series.loss === undefined && series.tries === 0 && !breaker.allows(url.origin, nowMs)) {
+    const isNewCall = series.loss === undefined && this.#facts.resumed === undefined;
+    if (isNewCall && series.tries === 0 && !breaker.allows(url.origin, nowMs)) {
       const detail = `${url.hostname} has failed again and again just now`;
       return this.#failed(series, { failure: "breaker", detail, isFinal: true });
     }
@@ -164,8 +156,10 @@ class WebsocketAgent implements Agent {
     const socket = new AgentSocket(this.#server, resolver, nowMs, {
       opened: () => this.#opened(series, socket),
       received: (bytes, isBinary) => this.#received(bytes, isBinary),
+      pinged: () => this.#pinged(),
       ponged: (payload) => {
-        if (this.#state?.name === "talking") this.#state.pulse.ponged(payload);
+        if (this.#state?.name === "talking") this.#state.ear.ponged(payload);
+        this.#pinged();
       },
       failed: (failure) => this.#failed(series, failure),
       lost: (code, why) => this.#closed(series, code, why),
@@ -237,6 +231,14 @@ class WebsocketAgent implements Agent {
     if (state.early > EARLY_MAX) this.#refused(state, "it sends much, and no ready");
   }
 
+  /** Pings and pongs are messages too, to whoever has to read them. */
+  #pinged(): void {
+    const state = this.#state;
+    if (state?.name === "talking") state.conversation.pinged();
+    else if (state?.name === "dialling" && state.early++ > EARLY_MAX)
+      this.#refused(state, "it pings, and is not ready");
+  }
+
   /** Its first words are not of this protocol. */
   #refused({ series, socket }: State & { name: "dialling" }, why: string): void {
     socket.close(1_002, protocol.error("malformed", why, "ready"));
@@ -250,7 +252,7 @@ class WebsocketAgent implements Agent {
   #ready({ series, socket }: State & { name: "dialling" }, ready: protocol.Ready): void {
     const line = this.#line;
     const nowMs = line.nowMs();
-    const { hears, framesPerMessage, speaks } = ready;
+    const { hears, speaks } = ready;
     this.#tools.breaker.succeeded(this.#server.url.origin);
     this.#cuts.cleared(); // whatever it says on this connection is new
     const conversation = new Conversation({
@@ -266,13 +268,7 @@ class WebsocketAgent implements Agent {
         this.#giveUp(why);
       },
     });
-    const earpiece = new Earpiece(hears, framesPerMessage);
-    const bufferMax = bytesPerFrame(hears) * (BEHIND_MS / FRAME_MS);
-    const pulse = new Pulse(nowMs);
-    this.#state = {
-      ...{ name: "talking", socket, conversation, ready, earpiece, pulse, bufferMax },
-      isBehind: false,
-    };
+    this.#state = { name: "talking", socket, conversation, ready, ear: new Ear(socket, ready, nowMs) };
     if (ready.resumeId !== undefined) {
       this.#resumeId = ready.resumeId;
       line.leaveBehind(ready.resumeId);
@@ -296,28 +292,17 @@ class WebsocketAgent implements Agent {
 
   // How it is.
 
-  #feelPulse(state: State & { name: "talking" }, nowMs: number): void {
-    const { conversation, pulse, socket, bufferMax } = state;
-    if (conversation.isPaused) return pulse.deafUntil(nowMs); // its pongs are not read either
-    const payload = pulse.due(nowMs);
-    if (payload !== undefined) socket.ping(payload);
-    const silentMs = pulse.silentMs(nowMs);
-    if (silentMs >= DEAF_MS) {
+  #look({ conversation, ear, socket, ready }: State & { name: "talking" }, nowMs: number): void {
+    const line = this.#line;
+    const changed = ear.look(nowMs, !conversation.isPaused);
+    if (changed === undefined) return;
+    if (changed === "caught_up") return line.ready(ready.hears, ready.speaks);
+    if (changed === "lost") {
       socket.terminate();
       return this.#lost(1_006, `${this.#server.url.hostname} has read nothing for ${DEAF_MS / 1_000} s`);
     }
-    if (!state.isBehind && silentMs >= BEHIND_MS) return this.#fallBehind(silentMs);
-    if (state.isBehind && silentMs < BEHIND_MS && socket.bufferedBytes < bufferMax / 2) {
-      state.isBehind = false;
-      this.#line.ready(state.ready.hears, state.ready.speaks);
-    }
-  }
-
-  #fallBehind(behindMs: number): void {
-    if (this.#state?.name !== "talking") return;
-    this.#state.isBehind = true;
-    this.#line.hold();
-    this.#line.tell({ kind: "agent_behind", behindMs: Math.round(behindMs) });
+    line.hold();
+    line.tell({ kind: "agent_behind", behindMs: Math.round(changed.behindMs) });
   }
 
   #closed(series: Series, code: number, why: string): void {
@@ -372,6 +357,12 @@ class WebsocketAgent implements Agent {
     this.#waiting.push(text);
     if (this.#waiting.length > WAITING_MAX) this.#waiting.shift();
   }
+}
+
+/** What is awaited of a server is awaited for so much longer. */
+function excuse(state: State, stalledMs: number): void {
+  if (state.name === "dialling") state.untilMs += stalledMs;
+  if (state.name === "talking") state.ear.excuse(stalledMs);
 }
 
 function series(patience: Patience, beganMs: number, loss: Series["loss"]): Series {

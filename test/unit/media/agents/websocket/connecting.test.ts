@@ -118,8 +118,8 @@ describe("a call's first connection", () => {
     const unready = await AgentServer.start({ ready: undefined });
     const [first, second] = [startAgent(mute.url), startAgent(unready.url)];
     await until("both to be dialled", () => mute.tries === 1 && unready.last.hello !== undefined);
-    first.line.pass(3_000);
-    second.line.pass(3_000);
+    first.elapse(3_000);
+    second.elapse(3_000);
     await first.does("fail: the agent's server could not be reached: 127.0.0.1 did not answer in time");
     await second.does(
       "fail: the agent's server could not be reached: 127.0.0.1 is connected, but did not say ready",

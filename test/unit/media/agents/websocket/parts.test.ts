@@ -190,8 +190,10 @@ describe("a pulse", () => {
     pulse.ponged("1");
     assert.equal(pulse.silentMs(2_501), 0);
     assert.equal(pulse.due(2_501), "2");
-    pulse.deafUntil(9_000);
+    pulse.restart(9_000);
     assert.equal(pulse.silentMs(9_100), 100);
+    pulse.excuse(5_000);
+    assert.equal(pulse.silentMs(14_200), 200);
   });
 });
 

@@ -110,8 +110,8 @@ export interface Rig {
   readonly agent: Agent;
   /** Once the line has been told something that begins so. */
   does(what: string): Promise<void>;
-  /** Once the agent has been ticked another time. */
-  ticked(): Promise<void>;
+  /** Time passes, tick by tick, and nothing comes over any socket. */
+  elapse(ms: number): void;
   end(reason?: EndReason): void;
 }
 
@@ -141,14 +141,13 @@ export function startAgent(
     ...settings,
   };
   const agent = websocketMaker(privateHosts, tools).create(all, line, { ...FACTS, ...facts });
-  let ticks = 0;
-  const timer = setInterval(() => {
-    agent.tick(line.nowMs());
-    ticks++;
-  }, TICK_MS);
-  const ticked = () => {
-    const before = ticks;
-    return until("the agent to be ticked", () => ticks > before);
+  const tick = () => agent.tick(line.nowMs());
+  const timer = setInterval(tick, TICK_MS);
+  const elapse = (ms: number) => {
+    for (let left = ms; left > 0; left -= 100) {
+      line.pass(Math.min(left, 100));
+      tick();
+    }
   };
   const end = (reason: EndReason = "caller_hung_up") => {
     if (line.isOver) return;
@@ -161,5 +160,5 @@ export function startAgent(
     until(`the line to be told ${what}; it was told ${line.did.join(", ")}`, () =>
       line.did.some((did) => did.startsWith(what)),
     );
-  return { line, agent, does, ticked, end };
+  return { line, agent, does, elapse, end };
 }

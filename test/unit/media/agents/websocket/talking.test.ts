@@ -22,6 +22,9 @@ async function talking(ready: object = {}) {
     connection.send({ type: "transcript", role: "agent", text: name });
     await rig.does(`agent: ${name}`);
     rig.line.did.splice(rig.line.did.indexOf(`agent: ${name}`), 1);
+    const answered = connection.pongs;
+    connection.ping(); // its answer comes behind all the others
+    await until("a pong", () => connection.pongs > answered);
   };
   rig.line.did.length = 0;
   return { ...rig, server, connection, taken };
@@ -171,7 +174,7 @@ describe("what an agent says that is not obeyed", () => {
 
 describe("an agent that sends anything at all", () => {
   it("reaches the line only with what the protocol has", async () => {
-    const { line, connection, ticked } = await talking({ speaks: { encoding: "pcm16", rate_hz: 8_000 } });
+    const { line, connection, taken } = await talking({ speaks: { encoding: "pcm16", rate_hz: 8_000 } });
     const text = fc.oneof(
       fc.json(),
       fc.string(),
@@ -186,8 +189,7 @@ describe("an agent that sends anything at all", () => {
       else connection.say(each);
       line.pass(15); // no more text than an agent may send
       line.queuedMs = 0;
-      if (connection.closed !== undefined) break;
-      if (index % 20 === 0) await ticked();
+      if (index % 20 === 0) await taken();
     }
     await until("all to be told of", () =>
       line.told("agent_refused").some(({ what }) => what === "malformed"),
@@ -257,13 +259,37 @@ describe("an agent that sends too much", () => {
   });
 });
 
+describe("an agent that pings", () => {
+  it("is answered, and treated as one that sends text", async () => {
+    const { line, connection } = await talking();
+    let pings = 0;
+    while (line.failure === undefined) {
+      for (let n = 0; n < 20; n++) connection.ping();
+      pings += 20;
+      await until("an answer", () => connection.pongs === pings || line.failure !== undefined);
+    }
+    assert.match(line.failure, /its server sends more than 100 messages a second/);
+    assert.ok(pings >= 300 && pings < 2_000, `${pings} pings`);
+  });
+});
+
 describe("an agent that reads too little", () => {
-  it("gets no more audio until it has caught up", async () => {
-    const { line, agent, connection, does, ticked } = await talking();
+  it("is not blamed for a time in which the gateway itself stood still", async () => {
+    const { line, connection, elapse, taken } = await talking();
     connection.stopReading();
-    line.pass(500); // the first ping is due
-    await ticked();
-    line.pass(2_000);
+    elapse(600); // a ping is sent
+    line.pass(60_000);
+    elapse(100);
+    connection.listen();
+    await taken();
+    assert.deepEqual(line.did, []);
+    assert.deepEqual(line.told("agent_behind"), []);
+  });
+
+  it("gets no more audio until it has caught up", async () => {
+    const { line, agent, connection, does, elapse } = await talking();
+    connection.stopReading();
+    elapse(2_600); // the first ping goes out after half a second
     await does("hold");
     assert.equal(line.told("agent_behind").length, 1);
     agent.hear(TONE);
@@ -274,11 +300,9 @@ describe("an agent that reads too little", () => {
   });
 
   it("is lost after five seconds", async () => {
-    const { line, connection, server, does, ticked } = await talking();
+    const { line, connection, server, does, elapse } = await talking();
     connection.stopReading();
-    line.pass(500);
-    await ticked();
-    line.pass(5_000);
+    elapse(5_600);
     await server.connection(1);
     await does("ready");
     assert.equal(line.told("agent_dropped")[0]!.result, "reconnected");
@@ -291,7 +315,10 @@ describe("an agent that reads too little", () => {
     connection.stopReading();
     const frame = new Int16Array(480);
     // The kernels take some megabytes before the process has to keep any.
-    for (let n = 0; n < 20_000 && !line.did.includes("hold"); n++) agent.hear(frame);
+    for (let n = 0; n < 20_000 && !line.did.includes("hold"); n++) {
+      agent.hear(frame);
+      if (n % 50 === 0) agent.tick(line.nowMs());
+    }
     assert.ok(line.did.includes("hold"));
     assert.equal(line.told("agent_behind").length, 1);
     connection.listen();
