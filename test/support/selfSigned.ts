@@ -1,0 +1,21 @@
+// A certificate that nobody has signed but itself, for agent.example and a hundred years, and its key: worth nothing
+// outside of a test that wants TLS to fail.
+
+export const SELF_SIGNED = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgkPwBBmhpvp8WXbA3
+gLUu5LPBjkKMAS1W/D/PV4KZ0LKhRANCAATdGn2uA2kQIlummnAZiFnmob38U2OK
+nkZue0h4mkr6DJyY4YoKM+Xwa8snSdhah9tCi9GDsXML1glD5k7L8DYt
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBhzCCAS2gAwIBAgIURkn/LMSf0GYynJ4EH+Xgke0GI5cwCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNYWdlbnQuZXhhbXBsZTAgFw0yNjExMjYwMTUzMTNaGA8yMTI2
+MTEwMjAxNTMxM1owGDEWMBQGA1UEAwwNYWdlbnQuZXhhbXBsZTBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABN0afa4DaRAiW6aacBmIWeahvfxTY4qeRm57SHiaSvoM
+nJjhigoz5fBryydJ2FqH20KL0YOxcwvWCUPmTsvwNi2jUzBRMB0GA1UdDgQWBBSn
+PRMMtlKyVcMoSpmrIVmSiW8XwTAfBgNVHSMEGDAWgBSnPRMMtlKyVcMoSpmrIVmS
+iW8XwTAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIQDkqRL8esUW
+xbBcec88j5GrQ+W5gh7Y0zJwQd3GeSjT2AIgf+k1WdkljjsvmZWjkmzL+YK1X1Vm
+DT8b7TgwizO+eEQ=
+-----END CERTIFICATE-----`,
+};
