@@ -400,7 +400,9 @@ export class Call implements Line {
       this.#firstWordMs = undefined; // unsaid before any of it was sent
       this.#hasSpoken = false;
     }
-    this.tell({ kind: "interrupted", by, droppedMs, tookMs: Math.round(tookMs) });
+    // Agents that clear whenever they hear someone have interrupted nothing by it.
+    if (by === "caller" || droppedMs > 0)
+      this.tell({ kind: "interrupted", by, droppedMs, tookMs: Math.round(tookMs) });
     return { by, ...cut };
   }
 

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { INTERRUPTIONS } from "../../../../src/domain/agentSettings.ts";
 import { AGENT_RATES_HZ, frameSamples } from "../../../../src/domain/audio.ts";
 import { END_REASONS } from "../../../../src/domain/endings.ts";
-import { call } from "./callRig.ts";
+import type { Line } from "../../../../src/media/agents/port.ts";
+import { call, type Rigged } from "./callRig.ts";
 import { EPOCH, mediaMessage, message, SLOT, STREAM_SID, startMessage, ticket } from "./surroundings.ts";
 
 const OTHER_STREAM = `MZ${"f".repeat(32)}`;
@@ -232,7 +234,24 @@ describe("a stream that breaks the contract", () => {
 });
 
 describe("whatever happens to a call", () => {
-  type Act = (on: ReturnType<typeof call>) => void;
+  type Act = (on: Rigged) => void;
+  const PCM = { encoding: "pcm16", rateHz: 24_000 } as const;
+  const MULAW = { encoding: "mulaw", rateHz: 8_000 } as const;
+  /** What an agent may do, of its own accord or when it is told something. */
+  const deeds: Readonly<Record<string, (line: Line) => void>> = {
+    "hang up": (line) => line.hangUp("heard"),
+    "hang up now": (line) => line.hangUp("now"),
+    fail: (line) => line.fail("told to"),
+    clear: (line) => void line.clear(),
+    "utterance begins": (line) => line.beginUtterance("it", "Some words"),
+    "utterance ends": (line) => line.endUtterance(),
+    mark: (line) => line.mark("here"),
+    hold: (line) => line.hold(),
+    "ready for mu-law": (line) => line.ready(MULAW, MULAW),
+    "ready for 24 kHz": (line) => line.ready(PCM, MULAW),
+    "leave behind": (line) => line.leaveBehind("id"),
+    transcript: (line) => line.transcript("agent", "Some words"),
+  };
   const acts: Readonly<Record<string, Act>> = {
     start: ({ started }) => started(),
     stop: (on) => on.call.receive(message("stop")),
@@ -241,31 +260,57 @@ describe("whatever happens to a call", () => {
     "another's stop": (on) => on.call.receive(message("stop", {}, OTHER_STREAM)),
     marks: ({ marksComeBack }) => marksComeBack(),
     time: ({ passes }) => passes(150),
-    "hang up": ({ agent }) => agent().line.hangUp("heard"),
-    "hang up now": ({ agent }) => agent().line.hangUp("now"),
-    fail: ({ agent }) => agent().line.fail("told to"),
-    clear: ({ agent }) => agent().line.clear(),
-    utterance: ({ agent }) => agent().line.endUtterance(),
-    "leave behind": ({ agent }) => agent().line.leaveBehind("id"),
+    "a shout": (on) => on.hears(0x00, 160),
+    silence: (on) => on.hears(0xff, 600),
   };
-  const frame = (on: ReturnType<typeof call>, n: number) => on.call.receive(mediaMessage(n, 9));
-  const say = ({ agent }: ReturnType<typeof call>, n: number) => agent().line.say(new Int16Array(n));
+  const deed = fc.constantFrom(...Object.keys(deeds));
+  const frame = (on: Rigged, n: number) => on.call.receive(mediaMessage(n, 9));
+  const say = ({ agent }: Rigged, n: number) => agent().line.say(new Int16Array(n));
   const act = fc.oneof(
-    fc.constantFrom(...Object.keys(acts)).map((name): [string, Act] => [name, acts[name]!]),
-    fc.nat(400).map((n): [string, Act] => [`frame ${n}`, (on) => frame(on, n)]),
-    fc.nat(900).map((n): [string, Act] => [`say ${n}`, (on) => say(on, n)]),
-    fc.constantFrom(...END_REASONS).map((reason): [string, Act] => [reason, (on) => on.call.end(reason)]),
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom(...Object.keys(acts)).map((name): [string, Act] => [name, acts[name]!]),
+    },
+    {
+      weight: 4,
+      arbitrary: deed.map((name): [string, Act] => [name, ({ agent }) => deeds[name]!(agent().line)]),
+    },
+    { weight: 2, arbitrary: fc.nat(400).map((n): [string, Act] => [`frame ${n}`, (on) => frame(on, n)]) },
+    { weight: 3, arbitrary: fc.nat(9_000).map((n): [string, Act] => [`say ${n}`, (on) => say(on, n)]) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .constantFrom(...END_REASONS)
+        .map((reason): [string, Act] => [reason, (on) => on.call.end(reason)]),
+    },
   );
+  const story = fc.record({
+    acts: fc.array(act, { maxLength: 40, size: "max" }),
+    rateHz: fc.constantFrom(...AGENT_RATES_HZ),
+    interruption: fc.constantFrom(...INTERRUPTIONS),
+    isRecorded: fc.boolean(),
+    /** What the agent does at the nth thing it is told. */
+    reactions: fc.dictionary(fc.nat(30).map(String), deed, { maxKeys: 5 }),
+  });
 
-  it("it ends at most once, its agent hears nothing after that, and all is freed", (t) => {
+  it("it ends at most once, its agent hears nothing after that, and all is freed and told", (t) => {
     fc.assert(
-      fc.property(fc.array(act, { maxLength: 40 }), fc.constantFrom(...AGENT_RATES_HZ), (story, rateHz) => {
+      fc.property(story, ({ acts, rateHz, interruption, isRecorded, reactions }) => {
+        let events = 0;
+        const limits = { max_duration_ms: 3_000, max_silence_ms: 1_500, first_speech_timeout_ms: 700 };
         const one = call(t, {
           rateHz,
-          ticket: { agent: { type: "remembering", max_duration_ms: 2_000 } },
+          ticket: {
+            agent: { type: "remembering", ...limits, interruption },
+            recording: isRecorded ? { announcement: true, retentionDays: 1 } : undefined,
+          },
+          react(_event, { line }) {
+            const name = reactions[events++];
+            if (name !== undefined) deeds[name]!(line);
+          },
         });
         let toldAtEnd: number | undefined;
-        for (const [, happens] of story) {
+        for (const [, happens] of acts) {
           happens(one);
           if (one.reports.length > 0) toldAtEnd ??= one.agent().told.length + one.agent().heard.length;
         }
@@ -273,11 +318,17 @@ describe("whatever happens to a call", () => {
         else assert.equal(one.agent().told.length + one.agent().heard.length, toldAtEnd);
         one.isOver(one.reports[0]!.reason);
         assert.ok(one.reports[0]!.heardMs >= 0 && Number.isInteger(one.reports[0]!.heardMs));
+        for (const news of one.news()) {
+          if (news.kind !== "utterance") continue;
+          assert.ok(news.heardMs <= news.sentMs && news.sentMs <= news.generatedMs, JSON.stringify(news));
+          assert.ok(news.text.startsWith(news.heardText));
+        }
+        assert.ok(!one.recorded.slice(0, -1).includes("finish"), "nothing is recorded after the end");
         const { line } = one.agent();
         assert.equal(line.say(new Int16Array(160)), 0);
         assert.equal(line.clear().heardMs, 0);
       }),
-      { numRuns: 150 },
+      { numRuns: 250 },
     );
   });
 
