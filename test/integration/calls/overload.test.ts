@@ -10,9 +10,11 @@ import { allFree, until } from "../../support/until.ts";
 import { somebody, startOutbound } from "./outboundRig.ts";
 
 const BUSY = '<?xml version="1.0" encoding="UTF-8"?><Response><Reject reason="busy"/></Response>';
-const CALLERS = 40;
+const CALLERS = 20;
 /** What a refused caller may wait for the answer; four times that on a machine which others use. */
 const ANSWER_MS = 100;
+/** Three seconds after the strain, and ten after that; a machine that others use may be strained by itself for longer. */
+const CALM_MS = 60_000;
 
 describe("a gateway whose front thread can't keep up", () => {
   it("turns calls out and callers away, harms nobody who talks, and takes them again one by one", async (t) => {
@@ -29,7 +31,7 @@ describe("a gateway whose front thread can't keep up", () => {
     await stream.hasPlayed(200);
     const listening = await twilio.dial({ to: TEST_AGENT_NUMBER });
     const promised = await twilio.dial({ to: ECHO_NUMBER });
-    assert.deepEqual([await level(), ...(await ready())], [0, 200, undefined]);
+    assert.deepEqual(await ready(), [200, undefined]);
 
     await stagger(2_500, 250);
     assert.equal(await level(), 2);
@@ -53,10 +55,9 @@ describe("a gateway whose front thread can't keep up", () => {
       call.answer();
       assert.deepEqual(await call.ended, { how: "refused", status: "busy", reason: "busy" });
     }
-    tookMs.sort((one, other) => one - other);
-    const p99Ms = tookMs[Math.floor(tookMs.length * 0.99)]!;
-    t.diagnostic(`${CALLERS} callers heard busy: answered within ${p99Ms.toFixed(1)} ms (p99)`);
-    assert.ok(p99Ms <= 4 * ANSWER_MS, `a refused caller waited ${p99Ms} ms`);
+    const mostMs = Math.max(...tookMs);
+    t.diagnostic(`${CALLERS} callers heard busy: answered within ${mostMs.toFixed(1)} ms at most`);
+    assert.ok(mostMs <= 4 * ANSWER_MS, `a refused caller waited ${mostMs} ms`);
     assert.equal(await counted(gateway, "calls_ended_total", { reason: "overloaded" }), CALLERS);
     assert.equal(await counted(gateway, "admission_level"), 2, "all of that was at the height of it");
 
@@ -67,7 +68,7 @@ describe("a gateway whose front thread can't keep up", () => {
     await stream.hasPlayed(playedMs + 500);
     assert.equal((await listening.repeatWebhook()).body, listening.webhook?.body);
 
-    await until("the strain to be over", async () => (await level()) < 2);
+    await until("the strain to be over", async () => (await level()) < 2, CALM_MS);
     const again = await twilio.dial({ to: ECHO_NUMBER });
     assert.match(again.webhook!.body, /<Stream /);
     const reopenedMs = performance.now();
@@ -81,7 +82,7 @@ describe("a gateway whose front thread can't keep up", () => {
     t.diagnostic(`four were let in within ${letInMs.toFixed(0)} ms, while ${heard.busy} heard busy`);
     assert.ok(heard.busy > 0 && letInMs >= 400, "they are let in one after the other");
     assert.equal((await place(person)).status, 503, "and before any call is placed");
-    await until("calls to be placed again", () => gateway.calls.refusal("outbound") === undefined, 20_000);
+    await until("calls to be placed again", () => gateway.calls.refusal("outbound") === undefined, CALM_MS);
     assert.equal((await place(person)).status, 200);
     assert.deepEqual(await ready(), [200, undefined]);
 
