@@ -1,0 +1,120 @@
+// Who is measured: Linecard, the limit, and what one would otherwise take. Each is a process that answers media streams
+// on a loopback port, and what it is called by.
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { ProgramName } from "./build.ts";
+import { Linecard } from "./linecard.ts";
+import { freePort, Server } from "./processes.ts";
+
+/** What answers Linecard's calls. */
+export const AGENTS = ["echo", "websocket-mulaw", "websocket-pcm16"] as const;
+export type AgentName = (typeof AGENTS)[number];
+
+/** What starting one needs to know. */
+export interface Setting {
+  readonly programs: Readonly<Record<Extract<ProgramName, "limit">, string>>;
+  readonly agent: AgentName;
+  /** The most calls there will be. */
+  readonly calls: number;
+}
+
+/** One that runs. */
+export interface Contestant {
+  readonly pid: number;
+  /** Of what runs beside it and is not measured: an agent's server. */
+  readonly helperPid?: number;
+  /** Lines for the generator. */
+  streams(calls: number): Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+export interface Contender {
+  readonly name: string;
+  readonly title: string;
+  /** Rejects with Missing where it can't run on this machine. */
+  start(setting: Setting): Promise<Contestant>;
+}
+
+/** What a contender needs is not installed. */
+export class Missing extends Error {
+  constructor(what: string) {
+    super(what);
+    this.name = "Missing";
+  }
+}
+
+const NODE = process.execPath;
+/** Debian's, which has the packages of python3-aiohttp and python3-websockets. */
+const PYTHON = "/usr/bin/python3";
+
+export const CONTENDERS: readonly Contender[] = [
+  { name: "linecard", title: "Linecard", start: startLinecard },
+  {
+    name: "limit",
+    title: "C, epoll, one thread",
+    start: ({ programs }) => onPort(programs.limit, []),
+  },
+  peer("inline", "uWebSockets.js, Linecard's audio inline", NODE, "inline.ts"),
+  peer("tutorial", "ws, as tutorials do it", NODE, "tutorial.ts"),
+  peer("perFrame", "ws, a Piscina task per frame", NODE, "perFrame.ts"),
+  pythonPeer("aiohttp", "Python, aiohttp", "aiohttp", "python3-aiohttp"),
+  pythonPeer("websockets", "Python, websockets", "websockets", "python3-websockets"),
+];
+
+function peer(name: string, title: string, command: string, file: string): Contender {
+  return { name, title, start: () => onPort(command, [pathOf(`../peers/${file}`)]) };
+}
+
+function pythonPeer(name: string, title: string, module: string, debianPackage: string): Contender {
+  const { start } = peer(name, title, PYTHON, `${name}_echo.py`);
+  return {
+    name,
+    title,
+    async start(setting) {
+      await promisify(execFile)(PYTHON, ["-c", `import ${module}, audioop`]).catch(() => {
+        throw new Missing(`${PYTHON} has no ${module}: apt-get install ${debianPackage}`);
+      });
+      return start(setting);
+    },
+  };
+}
+
+/** A server that takes its port as its last argument, and any path. */
+async function onPort(command: string, args: readonly string[]): Promise<Contestant> {
+  const port = await freePort();
+  const { server } = await Server.start(command, [...args, String(port)], /^listening /m);
+  return {
+    pid: server.pid,
+    streams: async (calls) => Array.from({ length: calls }, () => `ws://127.0.0.1:${port}/media`),
+    stop: () => server.stop(),
+  };
+}
+
+async function startLinecard({ agent, calls }: Setting): Promise<Contestant> {
+  const linecard = await Linecard.start(calls);
+  const { pid } = linecard;
+  const streams = (wanted: number) => linecard.ring(wanted);
+  if (agent === "echo") return { pid, streams, stop: () => linecard.stop() };
+  try {
+    const port = await freePort();
+    const encoding = agent.replace("websocket-", "");
+    const args = [pathOf("../agents/echoAgent.ts"), encoding, String(port)];
+    const { server } = await Server.start(NODE, args, /^listening /m);
+    const stop = async () => {
+      await server.stop();
+      await linecard.stop();
+    };
+    // A chord isn't speech, but who would hear the difference: no interruptions.
+    const settings = { url: `ws://127.0.0.1:${port}/`, interruption: "off", max_silence_ms: 0 };
+    await linecard.answerWith({ type: "websocket", ...settings });
+    return { pid, helperPid: server.pid, streams, stop };
+  } catch (error) {
+    await linecard.stop();
+    throw error;
+  }
+}
+
+function pathOf(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}

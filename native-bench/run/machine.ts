@@ -1,0 +1,36 @@
+// What the figures were taken on, and of which versions.
+import { readFileSync } from "node:fs";
+import { availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { compilerVersion } from "./build.ts";
+
+const GIGABYTE = 1 << 30;
+/** Packages whose versions make a difference here. */
+const PACKAGES = ["uWebSockets.js", "ws", "piscina", "alawmulaw", "@echogarden/speex-resampler-wasm"];
+
+export interface Machine {
+  readonly processor: string;
+  readonly cores: number;
+  readonly memoryGb: number;
+  readonly system: string;
+}
+
+export function machine(): Machine {
+  return {
+    processor: cpus()[0]?.model ?? "unknown",
+    cores: availableParallelism(),
+    memoryGb: Math.round((10 * totalmem()) / GIGABYTE) / 10,
+    system: `${type()} ${release()}`,
+  };
+}
+
+export async function versions(): Promise<Readonly<Record<string, string>>> {
+  const { version, dependencies } = JSON.parse(
+    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+  ) as { version: string; dependencies: Record<string, string> };
+  return {
+    linecard: version,
+    node: process.version,
+    gcc: await compilerVersion(),
+    ...Object.fromEntries(PACKAGES.map((name) => [name, dependencies[name] ?? "unknown"])),
+  };
+}
