@@ -125,14 +125,7 @@ function measured(admission: Admission, strain: Strain, nowMs: number): Admissio
     sinceMs !== undefined && nowMs - sinceMs >= HOLD_MS;
   const reached: Level = isHeld(hardSinceMs) ? 2 : isHeld(softSinceMs) ? 1 : 0;
   const since = { hardSinceMs, softSinceMs };
-  if (reached > admission.level || reached === 2) {
-    return {
-      level: reached,
-      ...since,
-      calmSinceMs: undefined,
-      reopening: reached === 2 ? undefined : admission.reopening,
-    };
-  }
+  if (reached > admission.level) return { ...admission, level: reached, ...since, calmSinceMs: undefined };
 
   const { level } = admission;
   const isCalm = level > 0 && (level === 2 ? hard : soft) < CALM;

@@ -81,6 +81,7 @@ describe("what strain is measured", () => {
     const { samples } = gateway;
     gateway.run(5_000);
     assert.deepEqual([gateway.level, gateway.samples], [0, samples]);
+    assert.ok(!gateway.overload.refuses("outbound"));
   });
 
   it("leaves out one pause, however long, and doesn't leave out two", () => {

@@ -73,6 +73,14 @@ describe("admission by quality", () => {
     }
   });
 
+  it("has a soft limit of its own for each: 25 ms of the loop's 60, 60 of the lane's 150, 40 of playout's 100", () => {
+    const softs: Strain = { loop: 25 / 60, lane: 60 / 150, playout: 40 / 100, memory: 75 / 85 };
+    for (const name of STRAINS) {
+      assert.equal(new Watch().measure({ [name]: softs[name] - 0.001 }, 5_000).level, 0, name);
+      assert.equal(new Watch().measure({ [name]: softs[name] + 0.001 }, 600).level, 1, name);
+    }
+  });
+
   it("counts calls as they are, without patience either way", () => {
     const watch = new Watch();
     assert.deepEqual([watch.refused("outbound", 0.89), watch.refused("outbound", 0.9)], [false, true]);
