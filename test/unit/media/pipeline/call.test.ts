@@ -253,38 +253,37 @@ describe("whatever happens to a call", () => {
     transcript: (line) => line.transcript("agent", "Some words"),
   };
   const acts: Readonly<Record<string, Act>> = {
-    start: ({ started }) => started(),
-    stop: (on) => on.call.receive(message("stop")),
     key: ({ dtmf }) => dtmf("1"),
     nonsense: (on) => on.call.receive(new Uint8Array(3)),
-    "another's stop": (on) => on.call.receive(message("stop", {}, OTHER_STREAM)),
     marks: ({ marksComeBack }) => marksComeBack(),
     time: ({ passes }) => passes(150),
     "a shout": (on) => on.hears(0x00, 160),
     silence: (on) => on.hears(0xff, 600),
   };
+  /** What leaves little to happen after it. */
+  const ends: Readonly<Record<string, Act>> = {
+    "a second start": ({ started }) => started(),
+    stop: (on) => on.call.receive(message("stop")),
+    "another's stop": (on) => on.call.receive(message("stop", {}, OTHER_STREAM)),
+    ...Object.fromEntries(END_REASONS.map((reason): [string, Act] => [reason, (on) => on.call.end(reason)])),
+  };
   const deed = fc.constantFrom(...Object.keys(deeds));
   const frame = (on: Rigged, n: number) => on.call.receive(mediaMessage(n, 9));
   const say = ({ agent }: Rigged, n: number) => agent().line.say(new Int16Array(n));
-  const act = fc.oneof(
-    {
-      weight: 3,
-      arbitrary: fc.constantFrom(...Object.keys(acts)).map((name): [string, Act] => [name, acts[name]!]),
-    },
+  const oneOf = (all: Readonly<Record<string, Act>>) =>
+    fc.constantFrom(...Object.keys(all)).map((name): [string, Act] => [name, all[name]!]);
+  const act: fc.Arbitrary<[string, Act]> = fc.oneof(
+    { weight: 8, arbitrary: oneOf(acts) },
+    { weight: 1, arbitrary: oneOf(ends) },
     {
       weight: 4,
       arbitrary: deed.map((name): [string, Act] => [name, ({ agent }) => deeds[name]!(agent().line)]),
     },
-    { weight: 2, arbitrary: fc.nat(400).map((n): [string, Act] => [`frame ${n}`, (on) => frame(on, n)]) },
+    { weight: 5, arbitrary: fc.nat(400).map((n): [string, Act] => [`frame ${n}`, (on) => frame(on, n)]) },
     { weight: 3, arbitrary: fc.nat(9_000).map((n): [string, Act] => [`say ${n}`, (on) => say(on, n)]) },
-    {
-      weight: 1,
-      arbitrary: fc
-        .constantFrom(...END_REASONS)
-        .map((reason): [string, Act] => [reason, (on) => on.call.end(reason)]),
-    },
   );
   const story = fc.record({
+    startsAfter: fc.constantFrom(0, 0, 0, 3, 100),
     acts: fc.array(act, { maxLength: 40, size: "max" }),
     rateHz: fc.constantFrom(...AGENT_RATES_HZ),
     interruption: fc.constantFrom(...INTERRUPTIONS),
@@ -295,8 +294,9 @@ describe("whatever happens to a call", () => {
 
   it("it ends at most once, its agent hears nothing after that, and all is freed and told", (t) => {
     fc.assert(
-      fc.property(story, ({ acts, rateHz, interruption, isRecorded, reactions }) => {
+      fc.property(story, ({ startsAfter, acts, rateHz, interruption, isRecorded, reactions }) => {
         let events = 0;
+        let toldAtEnd: number | undefined;
         const limits = { max_duration_ms: 3_000, max_silence_ms: 1_500, first_speech_timeout_ms: 700 };
         const one = call(t, {
           rateHz,
@@ -304,18 +304,18 @@ describe("whatever happens to a call", () => {
             agent: { type: "remembering", ...limits, interruption },
             recording: isRecorded ? { announcement: true, retentionDays: 1 } : undefined,
           },
-          react(_event, { line }) {
+          react(event, { line, told, heard }) {
+            if (event === "ended") toldAtEnd = told.length + heard.length;
             const name = reactions[events++];
             if (name !== undefined) deeds[name]!(line);
           },
         });
-        let toldAtEnd: number | undefined;
-        for (const [, happens] of acts) {
+        for (const [at, [, happens]] of acts.entries()) {
+          if (at === startsAfter) one.started();
           happens(one);
-          if (one.reports.length > 0) toldAtEnd ??= one.agent().told.length + one.agent().heard.length;
         }
-        if (toldAtEnd === undefined) one.call.end("drained");
-        else assert.equal(one.agent().told.length + one.agent().heard.length, toldAtEnd);
+        one.call.end("drained");
+        assert.equal(one.agent().told.length + one.agent().heard.length, toldAtEnd);
         one.isOver(one.reports[0]!.reason);
         assert.ok(one.reports[0]!.heardMs >= 0 && Number.isInteger(one.reports[0]!.heardMs));
         for (const news of one.news()) {
