@@ -90,6 +90,7 @@ describe("downloads", () => {
     const before = openFiles();
     for (let n = 0; n < 2 * DOWNLOADS; n++) {
       assert.equal((await ask("recording", { range: "bytes=9999999-" })).status, 416);
+      assert.equal(openFiles(), before); // now: later they would have been closed as garbage
       assert.equal((await ask("transcript")).status, 404);
     }
     rmSync(file);
