@@ -8,6 +8,7 @@ import { compile, NoCompiler } from "./run/build.ts";
 import { highest } from "./run/cells.ts";
 import { chart } from "./run/chart.ts";
 import type { Contender } from "./run/contenders.ts";
+import { kernelTable, measureKernels } from "./run/kernels.ts";
 import { machine, versions } from "./run/machine.ts";
 import { HELP, readBenchOptions, type SweepOptions } from "./run/options.ts";
 import { type Listener, type Swept, sweep } from "./run/sweep.ts";
@@ -27,7 +28,7 @@ async function bench(args: string[]): Promise<number> {
         process.stdout.write(HELP);
         return 0;
       case "kernels":
-        throw new Error("kernels");
+        return await runKernels();
       case "sweep":
         return await runSweep(options);
     }
@@ -36,6 +37,12 @@ async function bench(args: string[]): Promise<number> {
     process.stderr.write(`bench: ${error.message}\n`);
     return 1;
   }
+}
+
+async function runKernels(): Promise<number> {
+  const { timings, native } = await measureKernels();
+  say(kernelTable(timings, native));
+  return 0;
 }
 
 async function runSweep(options: SweepOptions): Promise<number> {

@@ -22,6 +22,7 @@ void report(const struct finding *finding, const struct tally *tally) {
   put_count("wrong", tally->wrong);
   put_count("foreign", tally->foreign);
   put_count("repeated", tally->repeated);
+  put_count("overtaken", tally->overtaken);
   put_count("blocked", tally->blocked);
   put_count("marks", tally->marks);
   put_count("marksUnkept", tally->marks_unkept);

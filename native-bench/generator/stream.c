@@ -15,8 +15,10 @@
 #define FIRST_TIMESTAMP_MS 100
 // Bytes after which a turn is full: the longest message still fits behind them.
 #define TURN_FULL (UNSENT_MAX - MESSAGE_MAX)
-// An echo this little behind the one awaited has come before; further behind it is nobody's.
+// A chord that has come back is no frame that is out: a young one has come again, an old one is nobody's.
 #define REPEATED_WITHIN 64
+// Stands in for the time at which a frame was sent, once that is of no use any more.
+#define RETURNED 0
 
 // A mask need not be secret here, only a different one each time (xorshift).
 static uint32_t next_mask(void) {
@@ -134,25 +136,26 @@ static void take_media(struct stream *stream, struct tally *tally, const struct 
   }
   const uint64_t newest = stream->sent - 1;
   const uint64_t age = (newest % CODES + CODES - (uint64_t)code) % CODES;
-  if (age > newest) {
+  uint64_t *const sent_ns = &stream->sent_ns[(newest - age) % REMEMBERED_FRAMES];
+  if (age > newest || age >= REMEMBERED_FRAMES) {
     tally->foreign++;
     return;
   }
-  const uint64_t number = newest - age;
-  if (number < stream->awaited) {
-    if (stream->awaited - number <= REPEATED_WITHIN)
-      tally->repeated++;
-    else
-      tally->foreign++;
+  if (*sent_ns == RETURNED) {
+    ++*(age <= REPEATED_WITHIN ? &tally->repeated : &tally->foreign);
     return;
   }
-  stream->awaited = number + 1;
-  const uint64_t sent_ns = stream->sent_ns[number % REMEMBERED_FRAMES];
-  if (age >= REMEMBERED_FRAMES || !is_measured(tally, sent_ns)) return;
-  const uint64_t round_trip_ns = arrived_ns > sent_ns ? arrived_ns - sent_ns : 0;
-  tally->returned++;
-  histogram_add(&tally->round_trip, round_trip_ns);
-  if (round_trip_ns > LATE_NS) tally->late++;
+  if (newest - age < stream->awaited)
+    tally->overtaken++;
+  else
+    stream->awaited = newest - age + 1;
+  if (is_measured(tally, *sent_ns)) {
+    const uint64_t round_trip_ns = arrived_ns > *sent_ns ? arrived_ns - *sent_ns : 0;
+    tally->returned++;
+    histogram_add(&tally->round_trip, round_trip_ns);
+    if (round_trip_ns > LATE_NS) tally->late++;
+  }
+  *sent_ns = RETURNED;
 }
 
 static void take_text(struct stream *stream, struct tally *tally, const uint8_t *body, size_t length, uint64_t arrived_ns) {
@@ -250,9 +253,8 @@ void stream_stop(struct stream *stream) {
 
 void stream_reset(struct stream *stream, struct tally *tally) {
   if (stream->fd < 0) return;
-  for (uint64_t number = stream->awaited; number < stream->sent; number++)
-    if (stream->sent - number <= REMEMBERED_FRAMES && is_measured(tally, stream->sent_ns[number % REMEMBERED_FRAMES]))
-      tally->abandoned++;
+  for (unsigned i = 0; i < REMEMBERED_FRAMES; i++)
+    if (is_measured(tally, stream->sent_ns[i])) tally->abandoned++;
   const struct linger cut = {.l_onoff = 1, .l_linger = 0};
   setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &cut, sizeof cut);
   over(stream, &tally->reset);

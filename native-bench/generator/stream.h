@@ -8,7 +8,7 @@
 #include "playback.h"
 #include "tally.h"
 
-// How far behind an echo may be: 5 s. Older ones count as lost.
+// How far behind an echo may be, about 5 s; what is further behind is not known any more.
 #define REMEMBERED_FRAMES 256
 // A message or its part that has not been read, or not been taken by the socket.
 #define UNREAD_MAX 4096
@@ -24,6 +24,7 @@ struct stream {
   uint32_t sequence;
   // Frames sent, and the number of the one whose echo comes next.
   uint64_t sent, awaited;
+  // When each was sent, by the wall clock, until it has come back.
   uint64_t sent_ns[REMEMBERED_FRAMES];
   size_t unread_bytes, unsent_bytes;
   uint8_t unread[UNREAD_MAX], unsent[UNSENT_MAX];

@@ -17,8 +17,8 @@ struct tally {
   // Came back of streams that were cut on purpose: neither returned nor lost.
   uint64_t abandoned;
   // Over the whole run. Wrong: no chord, or no audio at all. Foreign: a chord that this stream has not out. Repeated:
-  // one that came back before, or is overtaken by a later one.
-  uint64_t wrong, foreign, repeated;
+  // one that has come back before. Overtaken: after a later one.
+  uint64_t wrong, foreign, repeated, overtaken;
   // Turns at which a stream's socket took nothing: its server doesn't read.
   uint64_t blocked;
   uint64_t marks, marks_unkept, clears, unknown;

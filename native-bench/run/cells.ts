@@ -101,6 +101,7 @@ const FAULTS = [
   ["wrong", "frames not recognised"],
   ["foreign", "frames of other streams or times"],
   ["repeated", "frames repeated"],
+  ["overtaken", "frames out of order"],
   ["blocked", "frames not taken"],
   ["closed", "streams closed"],
   ["broken", "streams broken"],

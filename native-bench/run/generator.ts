@@ -19,10 +19,11 @@ export interface Report {
   readonly returned: number;
   readonly lost: number;
   readonly late: number;
-  /** Over the whole run: audio that is no frame of ours, none of this stream's, or one that came before. */
+  /** Over the whole run: audio that is no frame of ours, none of this stream's, one that came before, or too late. */
   readonly wrong: number;
   readonly foreign: number;
   readonly repeated: number;
+  readonly overtaken: number;
   /** Turns at which a stream's socket took nothing. */
   readonly blocked: number;
   readonly marks: number;
