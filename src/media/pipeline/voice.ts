@@ -50,8 +50,11 @@ export class Voice {
         if (!this.#convert(samples)) break;
       } else {
         this.#partial ??= new Int16Array(whole);
-        this.#partial.set(samples.subarray(taken, taken + next), this.#partialSamples);
-        if (next === room && !this.#convert(this.#partial)) break;
+        const partial = this.#partial;
+        // Sample by sample: a view to copy from would be made for each frame.
+        for (let from = taken, to = whole - room; to < whole - room + next; )
+          partial[to++] = samples[from++]!;
+        if (next === room && !this.#convert(partial)) break;
         this.#partialSamples = next === room ? 0 : this.#partialSamples + next;
       }
       taken += next;
