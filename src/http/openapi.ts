@@ -39,6 +39,7 @@ const ERROR_WORDS: Readonly<Record<number, string>> = {
   403: "Not allowed; the text says why.",
   404: "There is no such thing.",
   409: "It conflicts with something that is there already.",
+  416: "Nothing of it lies in the range that was asked for.",
   422: "Fields are missing, unknown or wrong; each is named.",
   429: "Too many requests or calls; `Retry-After` says when to come again.",
   502: "Twilio refused; the text says why.",

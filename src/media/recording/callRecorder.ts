@@ -4,6 +4,7 @@ import { CARRIER_RATE_HZ } from "../../domain/audio.ts";
 import type { Clock } from "../../domain/clock.ts";
 import { SAMPLES_PER_MS, STEREO } from "../../domain/recordingFile.ts";
 import type { News } from "../../lane/news.ts";
+import { mulawLevelDb } from "../audio/level.ts";
 import type { Recorder } from "../pipeline/recorder.ts";
 import { Tracks } from "./tracks.ts";
 
@@ -24,8 +25,10 @@ const MISSING = 0.5 * CARRIER_RATE_HZ;
 const MISSING_FOR = 0.5 * CARRIER_RATE_HZ;
 const BEHIND = 0.1 * CARRIER_RATE_HZ;
 const BEHIND_FOR = 5 * CARRIER_RATE_HZ;
-/** …and what comes earlier than this is left out: nobody is heard before having spoken. */
-const EARLY_MAX = 0.04 * CARRIER_RATE_HZ;
+/** …and, as nobody is heard before having spoken, silence that comes earlier than this is left out, then anything. */
+const EARLY = 0.04 * CARRIER_RATE_HZ;
+const EARLY_MAX = 0.2 * CARRIER_RATE_HZ;
+const SILENT_DB = -50;
 /** After so long without the caller's audio what came before says nothing of what comes. */
 const PAUSE = 0.5 * CARRIER_RATE_HZ;
 
@@ -87,7 +90,8 @@ export class CallRecorder implements Recorder {
     if (this.#state === "closed") return;
     const { length } = mulaw;
     const heardAt = this.#at(this.#parts.clock.nowMs()) - length;
-    if (this.#callerAt - heardAt > EARLY_MAX) return;
+    const early = this.#callerAt - heardAt;
+    if (early > EARLY && (early > EARLY_MAX || mulawLevelDb(mulaw) < SILENT_DB)) return;
     const at = this.#callerPlace(heardAt);
     this.#callerAt = at + length;
     this.#dropped += Math.min(length, Math.max(0, this.#tracks.from - at));

@@ -223,20 +223,29 @@ describe("a recording", () => {
     assert.ok(side.subarray(1_000 * PER_MS, 3_900 * PER_MS).every((sample) => sample === 0));
     assert.ok(told.at(-1)!.droppedMs <= 600, `${told.at(-1)!.droppedMs} ms of it is gone`);
 
+    // A hundredth fast: between words time is taken back.
     const fast = record();
     let spoken = 0;
     await fast.pass(20_000, (nowMs) => {
       while ((spoken + 1) * 19.8 <= nowMs - fast.startedMs) {
         spoken++;
-        fast.recorder.caller(frameOf(1 + Math.floor(spoken / 100)));
+        fast.recorder.caller(frameOf(spoken % 50 < 10 ? SILENCE_CODE : 1 + Math.floor(spoken / 100)));
       }
     });
     await fast.finish();
     const heard = fast.disk.side(0);
     for (let hundred = 1; hundred <= 9; hundred++) {
-      const at = heard.indexOf(decode(Uint8Array.of(1 + hundred))[0]!) / PER_MS;
-      assert.ok(Math.abs(at - hundred * 1_980) <= 60, `${hundred}: ${at}`);
+      const code = decode(Uint8Array.of(1 + hundred))[0]!;
+      const at = heard.indexOf(code) / PER_MS;
+      assert.ok(Math.abs(at - (hundred * 100 + 10) * 19.8) <= 60, `${hundred}: ${at}`);
+      assert.equal(heard.filter((sample) => sample === code).length, 80 * FRAME, "no word is cut");
     }
+
+    // Frames of a second before there was one: whoever sends them.
+    const flood = record();
+    await flood.pass(1_000, () => flood.recorder.caller(frameOf(1)));
+    await flood.finish();
+    assert.equal(flood.disk.moments, 1_000 * PER_MS);
   });
 
   it("is silent for what a slow disk had no time for, keeps its time, and says how much that is", async () => {
