@@ -1,5 +1,6 @@
 // A gateway whose numbers are answered by agents' servers: each name of a story's is a number, a workflow and a server
 // of its own. What callers hear is the twin's to tell, what agents hear their server's.
+import { setTimeout as delay } from "node:timers/promises";
 import type { CallRecord } from "../../src/calls/log/records.ts";
 import type { NewsKind } from "../../src/lane/news.ts";
 import type { TwinCall } from "../../src/twin/call.ts";
@@ -8,6 +9,8 @@ import { type AgentConnection, AgentServer, type Message } from "./agentServer.t
 import { number, type Story, type StoryOptions, startStory, workflow } from "./gateway.ts";
 import { isReleased, recordOf } from "./records.ts";
 import { until } from "./until.ts";
+
+const AGAIN_MS = 300;
 
 /** How a story's agent is: settings of its workflow, and what its server does. */
 export interface AgentPlan {
@@ -29,6 +32,8 @@ export interface AgentStory<Name extends string> extends Story {
   readonly servers: Readonly<Record<Name, AgentServer>>;
   /** The number that this agent answers. */
   numberOf(name: Name): string;
+  /** Rings the agent up; again, as people do, while a gateway that is short of time is busy. */
+  dial(name: Name): Promise<TwinCall>;
   /** Calls the agent; resolves once both streams are up. */
   talk(name: Name, options?: StreamOptions): Promise<Talk>;
   /** The same where nobody may be there: only the caller's end. */
@@ -54,17 +59,27 @@ export async function startAgentStory<Name extends string>(
     workflows: [...workflows, ...names.map((name) => workflow(keyOf(name), definition(name)))],
     numbers: [...numbers, ...names.map((name) => number(numberOf(name), keyOf(name)))],
   });
-  const dial = async (name: Name, stream?: StreamOptions) => {
-    const call = await story.twilio.dial({ to: numberOf(name) });
+  const dial = async (name: Name) => {
+    for (;;) {
+      const call = await story.twilio.dial({ to: numberOf(name) });
+      if (call.verbs[0]?.verb !== "Reject") return call;
+      call.answer();
+      await call.ended;
+      await delay(AGAIN_MS);
+    }
+  };
+  const ring = async (name: Name, stream?: StreamOptions) => {
+    const call = await dial(name);
     return { call, stream: await call.connect(stream) };
   };
   return {
     ...story,
     servers,
     numberOf,
-    ring: (name) => dial(name),
+    dial,
+    ring: (name) => ring(name),
     async talk(name, stream) {
-      const ends = await dial(name, stream);
+      const ends = await ring(name, stream);
       return { ...ends, agent: await connectionOf(servers[name], ends.call) };
     },
   };

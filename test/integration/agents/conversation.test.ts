@@ -142,7 +142,7 @@ describe("a conversation", { concurrency: true }, () => {
 
   it("begins with the greeting's first sample, though it was said before the stream was up", async () => {
     const greeting = codes(1_500, 3);
-    const call = await story.twilio.dial({ to: story.numberOf("mulaw") });
+    const call = await story.dial("mulaw");
     const agent = await connectionOf(story.servers.mulaw, call);
     agent.send({ type: "utterance_start", id: "greeting", text: "Good morning." });
     agent.say(greeting);

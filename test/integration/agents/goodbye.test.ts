@@ -46,7 +46,7 @@ describe("a WebSocket agent says goodbye", { concurrency: true }, () => {
   });
 
   it("before the caller's stream is there, and is heard all the same", async () => {
-    const call = await story.twilio.dial({ to: story.numberOf("polite") });
+    const call = await story.dial("polite");
     const agent = await connectionOf(story.servers.polite, call);
     agent.say(GOODBYE);
     agent.send({ type: "hang_up" });
