@@ -1,5 +1,6 @@
 // Measures every kernel in this process, which bench.ts starts with a garbage collector that is only run by hand, and
 // prints what it found as one JSON object.
+import { median } from "../run/cells.ts";
 import { base64 } from "./base64.ts";
 import { FRAMES, type Kernel } from "./kernel.ts";
 import { closeLane, lane } from "./lane.ts";
@@ -42,15 +43,16 @@ function timing(run: Run): Timing {
   return { ns, bytes: Math.max(0, Math.round((allocated(run) - idle) / COUNTED_RUNS)) };
 }
 
-/** What so many runs leave behind before it is collected; the least of some rounds. */
+/** What so many runs leave behind before it is collected; the middle one of some rounds. */
 function allocated(run: Run): number {
   const rounds = Array.from({ length: ROUNDS }, () => {
     globalThis.gc!();
+    globalThis.gc!(); // ends the sweeping that the first has left to another thread
     const before = inMemory();
     for (let i = 0; i < COUNTED_RUNS; i++) run(i % FRAMES);
     return inMemory() - before;
   });
-  return Math.min(...rounds);
+  return median(rounds);
 }
 
 function inMemory(): number {

@@ -1,7 +1,7 @@
 // One run: a contender is started, given its calls, watched while it is measured, and stopped.
 import type { Contender, Setting } from "./contenders.ts";
 import { generate, type Report } from "./generator.ts";
-import { type CpuTime, cpuTime, machineBusyS, residentKb } from "./proc.ts";
+import { type CpuReading, type CpuTime, machineBusyS, readCpu, residentKb, spent } from "./proc.ts";
 
 /** A generator that was later than this can't tell what was the server's fault. */
 export const LATENESS_P99_MAX_MS = 5;
@@ -62,11 +62,11 @@ export async function measure(
       { began: read, ended: read },
     );
     const [before, after] = readings as [Reading, Reading];
-    const cpu = less(after.server, before.server);
-    const helperCpu =
-      after.helper === undefined || before.helper === undefined ? null : less(after.helper, before.helper);
-    const ownS = sum(less(after.own, before.own)) + sum(report.cpu) + sum(cpu) + sum(helperCpu ?? NOTHING);
-    const foreignCores = Math.max(0, after.machineS - before.machineS - ownS) / report.seconds;
+    const cpu = spent(before.server, after.server);
+    const helperCpu = helperPid === undefined ? null : spent(before.helper!, after.helper!);
+    const known = [cpu, helperCpu ?? NOTHING, report.cpu, spent(before.own, after.own)];
+    const knownS = known.reduce((sum, { userS, systemS }) => sum + userS + systemS, 0);
+    const foreignCores = Math.max(0, after.machineS - before.machineS - knownS) / report.seconds;
     return {
       ...{ contender: name, calls, report, cpu, helperCpu, restKb: rest, residentKb: after.residentKb },
       foreignCores: Math.round(foreignCores * 100) / 100,
@@ -89,31 +89,22 @@ export function spoiledBy(
   return null;
 }
 
+const NOTHING: CpuTime = { userS: 0, systemS: 0 };
+
 interface Reading {
-  readonly server: CpuTime;
-  readonly helper: CpuTime | undefined;
-  readonly own: CpuTime;
+  readonly server: CpuReading;
+  readonly helper: CpuReading | undefined;
+  readonly own: CpuReading;
   readonly machineS: number;
   readonly residentKb: number;
 }
 
-const NOTHING: CpuTime = { userS: 0, systemS: 0 };
-
 function reading(pid: number, helperPid: number | undefined): Reading {
-  const own = process.cpuUsage();
   return {
-    server: cpuTime(pid),
-    helper: helperPid === undefined ? undefined : cpuTime(helperPid),
-    own: { userS: own.user / 1e6, systemS: own.system / 1e6 },
+    server: readCpu(pid),
+    helper: helperPid === undefined ? undefined : readCpu(helperPid),
+    own: readCpu(process.pid),
     machineS: machineBusyS(),
     residentKb: residentKb(pid),
   };
-}
-
-function less(after: CpuTime, before: CpuTime): CpuTime {
-  return { userS: after.userS - before.userS, systemS: after.systemS - before.systemS };
-}
-
-function sum({ userS, systemS }: CpuTime): number {
-  return userS + systemS;
 }
