@@ -109,5 +109,5 @@ const FAULTS = [
 
 function faultOf(report: Report): string | null {
   const fault = FAULTS.find(([count]) => report[count] > 0);
-  return fault === undefined ? null : `${report[fault[0]]} ${fault[1]}`;
+  return fault === undefined ? null : `${fault[1]}: ${report[fault[0]]}`;
 }
