@@ -16,6 +16,8 @@ import {
 
 /** Records kept in memory; the oldest that is over or not begun, and written, makes room. */
 const RECORDS_MAX = 10_000;
+/** Lines of all their timelines together, likewise: 50 MB. */
+const EVENTS_HELD_MAX = 200_000;
 /** Records that may wait to be written before no new call is taken. */
 export const BACKLOG_MAX = 5_000;
 /** Records in one batch. Copying thousands for another thread would keep this one from its sockets. */
@@ -68,6 +70,8 @@ export class CallLog implements CallRecords {
   /** While notes wait. */
   #stopWaiting: Stop | undefined;
   #isClosed = false;
+  /** Of all records in memory. */
+  #events = 0;
   #lastRun: number;
 
   /** `known`: what the store has of newest records, each of them saved. */
@@ -116,6 +120,7 @@ export class CallLog implements CallRecords {
     if (record === undefined || record.events.length >= EVENTS_MAX) return;
     if (TOLD_BY_TWILIO.has(event.kind) && record.events.some((known) => isRepeat(known, event))) return;
     record.events.push(event);
+    this.#events++;
     this.#touch(run);
   }
 
@@ -123,6 +128,7 @@ export class CallLog implements CallRecords {
     const record = this.#byRun.get(run);
     if (record === undefined || record.events.length >= NOTES_MAX) return;
     record.events.push(event);
+    this.#events++;
     this.#unsaved.add(run);
     if (!this.#isClosed) this.#stopWaiting ??= this.#clock.every(NOTES_MS, () => this.#writeNotes());
   }
@@ -170,7 +176,10 @@ export class CallLog implements CallRecords {
   }
 
   #hold(record: Written, savedEvents: number): void {
-    if (this.#byRun.size >= RECORDS_MAX) this.#forgetOldest();
+    while (this.#byRun.size >= RECORDS_MAX || this.#events >= EVENTS_HELD_MAX) {
+      if (!this.#forgetOldest()) break;
+    }
+    this.#events += record.events.length;
     this.#byRun.set(record.run, record);
     if (record.callSid !== undefined) this.#byCallSid.set(record.callSid, record);
     this.#savedEvents.set(record.run, savedEvents);
@@ -240,16 +249,19 @@ export class CallLog implements CallRecords {
     throw new GatewayError("STORE_UNAVAILABLE", "the call log can't be written now", { cause: error });
   }
 
-  #forgetOldest(): void {
+  /** False when all of them are wanted. */
+  #forgetOldest(): boolean {
     for (const [run, record] of this.#byRun) {
       // A run that was made to be dialled later may wait in the store.
       const isWanted = record.outcome === undefined && record.state !== "created";
       if (isWanted || this.#unsaved.has(run) || this.#sent.has(run)) continue;
       this.#byRun.delete(run);
+      this.#events -= record.events.length;
       this.#savedEvents.delete(run);
       if (record.callSid !== undefined) this.#byCallSid.delete(record.callSid);
-      return;
+      return true;
     }
+    return false;
   }
 }
 

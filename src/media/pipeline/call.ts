@@ -1,26 +1,19 @@
 // One call in a worker: the caller's frames to its agent, the agent's speech to the caller, and one ending. It
 // does not know whether messages come from a lane or a socket, and owns no timer: its host ticks it.
 import { CARRIER_FRAME_SAMPLES, FRAME_MS } from "../../domain/audio.ts";
-import type { EndReason, StreamViolation } from "../../domain/endings.ts";
-import { assertNever } from "../../domain/errors.ts";
+import type { EndReason } from "../../domain/endings.ts";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { News, Prompt, Prompts } from "../../lane/news.ts";
 import type { CallTicket, TaskReport } from "../../lane/ticket.ts";
 import type { Agent, Audio, AudioFormat, CallFacts, Cut, Line } from "../agents/port.ts";
 import { TurnDetector } from "../audio/turnDetector.ts";
-import {
-  createMediaFrame,
-  decodeBase64,
-  decodeMessage,
-  type Message,
-  scanMedia,
-} from "../protocol/messages.ts";
 import { Hearing } from "./hearing.ts";
 import { Patience } from "./patience.ts";
 import type { MakeRecorder, Recorder } from "./recorder.ts";
 import { Speech, type SpeechListener, type SpeechOutlet } from "./speech.ts";
+import { StreamReader } from "./streamReader.ts";
 import { Teller } from "./teller.ts";
-import { Turns } from "./turns.ts";
+import { type AgentSide, Turns } from "./turns.ts";
 
 /** How long after its last words are due a goodbye may stay unacknowledged before the call ends anyway. */
 const GOODBYE_GRACE_MS = 2_000;
@@ -28,9 +21,6 @@ const GOODBYE_GRACE_MS = 2_000;
 const AGENT_TICK_MS = 20;
 /** Twilio confirms nothing for so long: nobody hears the agent any more. */
 const STALL_MS = 5_000;
-/** A stream may send this many unreadable messages in so long. */
-const MALFORMED_MAX = 50;
-const MALFORMED_MS = 10_000;
 
 /** What a call needs of the worker it runs in. */
 export interface CallSurroundings extends SpeechOutlet {
@@ -47,14 +37,11 @@ interface Leaving extends Pick<TaskReport, "error" | "isApologized"> {
   readonly untilMs: number;
 }
 
-// Calls of a worker run one after the other, so these are shared by all of them and nothing is allocated per frame.
-const frame = createMediaFrame();
-const payload = new Uint8Array(16 * 1_024);
-
 export class Call implements Line {
   readonly ticket: CallTicket;
   readonly #around: CallSurroundings;
   readonly #agent: Agent;
+  readonly #stream: StreamReader;
   readonly #hearing: Hearing;
   readonly #speech: Speech;
   readonly #turns: Turns;
@@ -63,8 +50,6 @@ export class Call implements Line {
   #recorder: Recorder | undefined;
   /** There as soon as the stream is. */
   #patience: Patience | undefined;
-  #streamSid: StreamSid | undefined;
-  #streamSidBytes = new Uint8Array(0);
   #startedMs = 0;
   #tickedMs = Number.NEGATIVE_INFINITY;
   #leaving: Leaving | undefined;
@@ -73,8 +58,6 @@ export class Call implements Line {
   #hasSpoken: boolean;
   /** Until then the caller is told that the call is recorded, and hears it to the end. */
   #announcedMs = Number.NEGATIVE_INFINITY;
-  #malformed = 0;
-  #malformedSinceMs = 0;
   #digits = 0;
   #isOver = false;
 
@@ -101,6 +84,25 @@ export class Call implements Line {
       tap: (mulaw) => this.#listen(mulaw),
       agent: (heard) => this.#agent.hear(heard),
     });
+    const nowMs = () => around.nowMs();
+    this.#stream = new StreamReader(
+      {
+        started: (streamSid) => this.#begin(streamSid),
+        media: (timestampMs, mulaw, length) => this.#hearing.accept(timestampMs, mulaw, length),
+        mark: (name) => {
+          // Twilio sends a mark back even for audio it cleared, so a mark of a past generation is normal here.
+          if (this.#speech.markEchoed(name)) this.#progressed(nowMs());
+        },
+        dtmf: (digit) => {
+          this.#digits++;
+          this.#agent.dtmf(digit);
+        },
+        stopped: () => this.end("caller_hung_up"),
+        violated: (violation) => this.end("protocol_error", { violation }),
+      },
+      counts,
+      nowMs,
+    );
     if (ticket.recording?.announcement === true && ticket.resumed === undefined) this.#announce();
     this.#agent = around.createAgent(ticket.agent, this, factsOf(ticket));
   }
@@ -108,20 +110,12 @@ export class Call implements Line {
   /** Goes on with a stream that began on a worker which is dead; does nothing for a new call. */
   resume(): void {
     const { resumed } = this.ticket;
-    if (resumed !== undefined) this.#begin(resumed.streamSid, resumed.talkedMs);
+    if (resumed !== undefined) this.#stream.begin(resumed.streamSid);
   }
 
   /** Takes one message of the stream. `bytes` belongs to the lane and is reused after this returns. */
   receive(bytes: Uint8Array): void {
-    if (this.#isOver) return;
-    if (this.#streamSid !== undefined && scanMedia(bytes, frame)) {
-      if (!this.#isOurStream(bytes)) return this.#violated("foreign_stream");
-      const length = decodeBase64(bytes, frame.payloadStart, frame.payloadEnd, payload);
-      if (length < 0) this.#unreadable();
-      else this.#hearing.accept(frame.timestampMs, payload, length);
-      return;
-    }
-    this.#control(decodeMessage(bytes));
+    if (!this.#isOver) this.#stream.read(bytes);
   }
 
   /** Sends what is due. Returns why the call is to end now, if it is. Called about every millisecond. */
@@ -251,14 +245,14 @@ export class Call implements Line {
 
   hangUp(when: "heard" | "now"): void {
     if (this.#mayNotSpeak) return;
-    const hasNothingToSay = this.#streamSid === undefined && this.#speech.isHeard;
+    const hasNothingToSay = !this.#stream.isUp && this.#speech.isHeard;
     if (when === "now" || hasNothingToSay) return this.end("agent_hung_up");
     this.#leave({ reason: "agent_hung_up" }); // also before the stream is there: what was said awaits it
   }
 
   fail(why: string): void {
     if (this.#mayNotSpeak) return;
-    if (this.#streamSid === undefined) return this.end("agent_failed", { error: why });
+    if (!this.#stream.isUp) return this.end("agent_failed", { error: why });
     this.#apologize("agent_failed", why);
   }
 
@@ -278,12 +272,10 @@ export class Call implements Line {
     return this.#isOver || this.#leaving !== undefined;
   }
 
-  #begin(streamSid: StreamSid, talkedMs: number): void {
+  #begin(streamSid: StreamSid): void {
     const nowMs = this.#around.nowMs();
-    this.#streamSid = streamSid;
-    this.#streamSidBytes = new TextEncoder().encode(streamSid);
-    this.#startedMs = nowMs - talkedMs;
     const { agent, recording, resumed } = this.ticket;
+    this.#startedMs = nowMs - (resumed?.talkedMs ?? 0);
     const limits = {
       firstSpeechTimeoutMs: agent.first_speech_timeout_ms ?? 0,
       maxSilenceMs: agent.max_silence_ms ?? 0,
@@ -313,8 +305,9 @@ export class Call implements Line {
 
   #announce(): void {
     this.#prompt("announcement", "the call is recorded");
-    const hasStream = this.#streamSid !== undefined;
-    this.#announcedMs = hasStream ? this.#around.nowMs() + this.#announcementMs : Number.POSITIVE_INFINITY;
+    this.#announcedMs = this.#stream.isUp
+      ? this.#around.nowMs() + this.#announcementMs
+      : Number.POSITIVE_INFINITY;
   }
 
   get #announcementMs(): number {
@@ -358,22 +351,39 @@ export class Call implements Line {
     const decision = detector.hear(mulaw, this.#speech.levelNowDb(nowMs));
     if (decision === "started") this.#callerStarted(detector, nowMs);
     else if (decision === "stopped") this.#callerStopped(detector, nowMs);
+    else if (detector.isSpeaking) this.#callerGoesOn(detector, nowMs);
   }
 
   #callerStarted(detector: TurnDetector, nowMs: number): void {
-    const isSpeaking = this.#speech.isSpeaking(nowMs);
-    const isCutting = this.#turns.callerStarted({ isSpeaking, isGreeted: this.#speech.isGreeted });
-    const isInterrupting = isCutting && this.#leaving === undefined && nowMs >= this.#announcedMs;
+    const isCutting = this.#turns.callerStarted(this.#agentSide(nowMs));
+    this.#callerSpeaks(detector, nowMs, detector.onsetAgoMs, isCutting && this.#mayBeCut(nowMs));
+  }
+
+  /** The agent has begun in a pause of the caller's, who had not finished. */
+  #callerGoesOn(detector: TurnDetector, nowMs: number): void {
+    const overlapMs = this.#turns.callerGoesOn(detector.endedAgoMs === 0, this.#agentSide(nowMs));
+    if (overlapMs > 0 && this.#mayBeCut(nowMs)) this.#callerSpeaks(detector, nowMs, overlapMs, true);
+  }
+
+  #agentSide(nowMs: number): AgentSide {
+    return { isSpeaking: this.#speech.isSpeaking(nowMs), isGreeted: this.#speech.isGreeted };
+  }
+
+  #mayBeCut(nowMs: number): boolean {
+    return this.#leaving === undefined && nowMs >= this.#announcedMs;
+  }
+
+  #callerSpeaks(detector: TurnDetector, nowMs: number, sinceMs: number, isInterrupting: boolean): void {
     this.tell({
       kind: "speech_started",
       levelDb: Math.round(detector.levelDb),
       floorDb: Math.round(detector.floorDb),
       thresholdDb: Math.round(detector.thresholdDb),
-      isAgentSpeaking: isSpeaking,
+      isAgentSpeaking: this.#speech.isSpeaking(nowMs),
       isInterrupting,
     });
     if (!isInterrupting) return;
-    const cut = this.#cut("caller", nowMs, detector.onsetAgoMs);
+    const cut = this.#cut("caller", nowMs, sinceMs);
     if (cut.utterance !== undefined) this.#agent.interrupted(cut); // else it was a prompt of ours
   }
 
@@ -384,11 +394,7 @@ export class Call implements Line {
       floorDb: Math.round(detector.floorDb),
       lastedMs: detector.lastedMs,
     });
-    const isSpeaking = this.#speech.isSpeaking(nowMs);
-    this.#turns.callerStopped(nowMs - detector.endedAgoMs, {
-      isSpeaking,
-      isGreeted: this.#speech.isGreeted,
-    });
+    this.#turns.callerStopped(nowMs - detector.endedAgoMs, this.#agentSide(nowMs));
   }
 
   #cut(by: Cut["by"], nowMs: number, tookMs: number): Cut {
@@ -404,56 +410,6 @@ export class Call implements Line {
     if (by === "caller" || droppedMs > 0)
       this.tell({ kind: "interrupted", by, droppedMs, tookMs: Math.round(tookMs) });
     return { by, ...cut };
-  }
-
-  #violated(violation: StreamViolation): void {
-    this.end("protocol_error", { violation });
-  }
-
-  #unreadable(): void {
-    this.#around.counts.add("messagesMalformed");
-    const nowMs = this.#around.nowMs();
-    if (nowMs - this.#malformedSinceMs > MALFORMED_MS) {
-      this.#malformedSinceMs = nowMs;
-      this.#malformed = 0;
-    }
-    if (++this.#malformed > MALFORMED_MAX) this.#violated("malformed");
-  }
-
-  #control(message: Message): void {
-    if (message.event === "malformed") return this.#unreadable();
-    if (message.event === "ignored" || message.event === "connected") return;
-    if (message.event === "start") {
-      if (this.#streamSid !== undefined) return this.#violated("start_twice");
-      return this.#begin(message.streamSid, 0);
-    }
-    if (this.#streamSid === undefined) return this.#violated("early_message");
-    if (message.streamSid !== this.#streamSid) return this.#violated("foreign_stream");
-    switch (message.event) {
-      case "media":
-        if (message.track === "inbound")
-          this.#hearing.accept(message.timestampMs, message.payload, message.payload.length);
-        return;
-      case "mark":
-        // Twilio sends a mark back even for audio it cleared, so a mark of a past generation is normal here.
-        if (this.#speech.markEchoed(message.name)) this.#progressed(this.#around.nowMs());
-        return;
-      case "dtmf":
-        this.#digits++;
-        this.#agent.dtmf(message.digit);
-        return;
-      case "stop":
-        return this.end("caller_hung_up");
-      default:
-        assertNever(message);
-    }
-  }
-
-  #isOurStream(bytes: Uint8Array): boolean {
-    const ours = this.#streamSidBytes;
-    if (frame.streamSidEnd - frame.streamSidStart !== ours.length) return false;
-    for (let i = 0; i < ours.length; i++) if (bytes[frame.streamSidStart + i] !== ours[i]) return false;
-    return true;
   }
 }
 

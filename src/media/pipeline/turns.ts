@@ -24,12 +24,19 @@ interface Answer {
   heardAtMs: number | undefined;
 }
 
+/** A caller who goes on while the agent speaks is interrupting it after so much of both at once. */
+const OVERLAP_FRAMES = 5;
+
 export class Turns {
   readonly #policy: Interruption;
   readonly #tell: (news: News) => void;
   /** When the caller's last speech ended, as long as nobody has answered it. */
   #endedMs: number | undefined;
   #isCallerSpeaking = false;
+  /** Loud frames of the caller's, less the quiet ones, since the agent began to speak beside it. */
+  #overlapFrames = 0;
+  /** One speech of the caller's cuts one of the agent's: else a noise that lasts would let it say nothing more. */
+  #hasCut = false;
   #answer: Answer | undefined;
 
   constructor(policy: Interruption, tell: (news: News) => void) {
@@ -41,8 +48,22 @@ export class Turns {
   callerStarted(agent: AgentSide): boolean {
     this.#endedMs = undefined;
     this.#isCallerSpeaking = true;
-    if (!agent.isSpeaking) return false;
-    return this.#policy === "on" || (this.#policy === "after_greeting" && agent.isGreeted);
+    this.#overlapFrames = 0;
+    this.#hasCut = agent.isSpeaking && this.#mayCut(agent);
+    return this.#hasCut;
+  }
+
+  /**
+   * A frame of a caller who has spoken before the agent began to. Returns for how long both have spoken at once when
+   * the agent is to be interrupted for it, else 0.
+   */
+  callerGoesOn(isLoud: boolean, agent: AgentSide): number {
+    if (this.#hasCut || !agent.isSpeaking || !this.#mayCut(agent)) return 0;
+    this.#overlapFrames = Math.max(0, this.#overlapFrames + (isLoud ? 1 : -1));
+    if (this.#overlapFrames < OVERLAP_FRAMES) return 0;
+    this.#overlapFrames = 0;
+    this.#hasCut = true;
+    return OVERLAP_FRAMES * FRAME_MS;
   }
 
   /** The caller has spoken, until `endedMs`. While the agent is speaking that asks for no answer. */
@@ -81,6 +102,10 @@ export class Turns {
   /** Positions begin anew: what was being answered is unsaid. */
   cleared(): void {
     this.#answer = undefined;
+  }
+
+  #mayCut({ isGreeted }: AgentSide): boolean {
+    return this.#policy === "on" || (this.#policy === "after_greeting" && isGreeted);
   }
 
   #tellOnceHeard({ endedMs, cameMs, sentMs, heardAtMs }: Answer): void {

@@ -51,6 +51,23 @@ describe("what is noted", () => {
     assert.equal(keeper.batches.length, batches + 1);
   });
 
+  it("makes room in memory where there is too much of it, of calls that are over and written, oldest first", async () => {
+    const { log, keeper } = desk();
+    const ended: RunId[] = [];
+    for (let n = 0; n < 110; n++) {
+      const run = log.open(facts(n), 0);
+      for (let note = 0; note < NOTES_MAX; note++) log.note(run, event("turn"));
+      if (n > 0) log.update(run, { outcome: "caller_hung_up" });
+      if (n > 0) ended.push(run);
+      await log.committed();
+    }
+    assert.notEqual(log.get(RunId(1)), undefined, "the call that goes on");
+    const held = ended.filter((run) => log.get(run) !== undefined);
+    assert.deepEqual(held, ended.slice(-held.length), "the newest");
+    assert.equal((held.length + 1) * NOTES_MAX, 200_000);
+    assert.equal((await keeper.get(ended[0]!))?.events.length, NOTES_MAX, "nothing is lost");
+  });
+
   it("while a batch is on its way comes with the next", async () => {
     const { log, keeper, clock, run } = await talking();
     const { promise: held, resolve: release } = Promise.withResolvers<void>();

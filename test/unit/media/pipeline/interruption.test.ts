@@ -44,6 +44,32 @@ function talk(
 }
 
 describe("a caller who speaks over the agent", () => {
+  it("interrupts one that began in a pause of the caller's, once they have spoken at once for 100 ms", (t) => {
+    const { says, plays, told, clears, kinds } = talk(t, "on");
+    plays(300, LOUD);
+    plays(200);
+    says("too early", 3);
+    plays(60, LOUD);
+    assert.equal(clears(), 0, "a last word is no interruption");
+    plays(60, LOUD);
+    assert.equal(clears(), 1);
+    assert.match(told.at(-1) ?? "", /^interrupted too early \d+$/);
+    assert.deepEqual(
+      kinds("interrupted").map((news) => news.kind === "interrupted" && news.tookMs),
+      [100],
+    );
+  });
+
+  it("cuts one speech of the agent's with one of their own, however long it lasts", (t) => {
+    const { says, plays, clears, told } = talk(t, "on");
+    says("first", 2);
+    plays(400, LOUD);
+    says("second", 1);
+    plays(1_500, LOUD);
+    assert.equal(clears(), 1, "a noise that lasts does not silence the agent");
+    assert.equal(told.filter((event) => event.startsWith("interrupted")).length, 1);
+  });
+
   it("interrupts it: what was not heard is unsaid, and it is told what was", (t) => {
     const { says, plays, told, clears, kinds, line, audio, counts } = talk(t, "on");
     says("first", 3);

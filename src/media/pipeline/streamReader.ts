@@ -1,0 +1,112 @@
+// One call's stream as it comes from Twilio: each message read once, told to the call by what it is, and held against
+// the contract. Plain audio never becomes an object.
+import type { StreamViolation } from "../../domain/endings.ts";
+import { assertNever } from "../../domain/errors.ts";
+import type { StreamSid } from "../../domain/ids.ts";
+import type { WorkerCounts } from "../../lane/counts.ts";
+import {
+  createMediaFrame,
+  decodeBase64,
+  decodeMessage,
+  type Message,
+  scanMedia,
+} from "../protocol/messages.ts";
+
+/** A stream may send this many unreadable messages in so long. */
+const MALFORMED_MAX = 50;
+const MALFORMED_MS = 10_000;
+
+/** What a stream says, to whoever has the call. */
+export interface StreamListener {
+  started(streamSid: StreamSid): void;
+  /** The caller's audio; the first `length` bytes are valid during the call only. */
+  media(timestampMs: number, mulaw: Uint8Array, length: number): void;
+  mark(name: string): void;
+  dtmf(digit: string): void;
+  stopped(): void;
+  violated(violation: StreamViolation): void;
+}
+
+// Calls of a worker run one after the other, so these are shared by all of them and nothing is allocated per frame.
+const frame = createMediaFrame();
+const payload = new Uint8Array(16 * 1_024);
+const utf8 = new TextEncoder();
+
+export class StreamReader {
+  readonly #listener: StreamListener;
+  readonly #counts: WorkerCounts;
+  readonly #nowMs: () => number;
+  #streamSid: StreamSid | undefined;
+  #sidBytes = new Uint8Array(0);
+  #malformed = 0;
+  #malformedSinceMs = 0;
+
+  constructor(listener: StreamListener, counts: WorkerCounts, nowMs: () => number) {
+    this.#listener = listener;
+    this.#counts = counts;
+    this.#nowMs = nowMs;
+  }
+
+  /** Whether it has begun. */
+  get isUp(): boolean {
+    return this.#streamSid !== undefined;
+  }
+
+  /** The stream is this one, from now on. */
+  begin(streamSid: StreamSid): void {
+    this.#streamSid = streamSid;
+    this.#sidBytes = utf8.encode(streamSid);
+    this.#listener.started(streamSid);
+  }
+
+  /** Takes one message. `bytes` belongs to the lane and is reused after this returns. */
+  read(bytes: Uint8Array): void {
+    if (this.#streamSid === undefined || !scanMedia(bytes, frame)) return this.#control(decodeMessage(bytes));
+    if (!this.#isOurs(bytes)) return this.#listener.violated("foreign_stream");
+    const length = decodeBase64(bytes, frame.payloadStart, frame.payloadEnd, payload);
+    if (length < 0) this.#unreadable();
+    else this.#listener.media(frame.timestampMs, payload, length);
+  }
+
+  #control(message: Message): void {
+    const listener = this.#listener;
+    if (message.event === "malformed") return this.#unreadable();
+    if (message.event === "ignored" || message.event === "connected") return;
+    if (message.event === "start") {
+      if (this.#streamSid !== undefined) return listener.violated("start_twice");
+      return this.begin(message.streamSid);
+    }
+    if (this.#streamSid === undefined) return listener.violated("early_message");
+    if (message.streamSid !== this.#streamSid) return listener.violated("foreign_stream");
+    switch (message.event) {
+      case "media":
+        if (message.track !== "inbound") return;
+        return listener.media(message.timestampMs, message.payload, message.payload.length);
+      case "mark":
+        return listener.mark(message.name);
+      case "dtmf":
+        return listener.dtmf(message.digit);
+      case "stop":
+        return listener.stopped();
+      default:
+        assertNever(message);
+    }
+  }
+
+  #unreadable(): void {
+    this.#counts.add("messagesMalformed");
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#malformedSinceMs > MALFORMED_MS) {
+      this.#malformedSinceMs = nowMs;
+      this.#malformed = 0;
+    }
+    if (++this.#malformed > MALFORMED_MAX) this.#listener.violated("malformed");
+  }
+
+  #isOurs(bytes: Uint8Array): boolean {
+    const ours = this.#sidBytes;
+    if (frame.streamSidEnd - frame.streamSidStart !== ours.length) return false;
+    for (let i = 0; i < ours.length; i++) if (bytes[frame.streamSidStart + i] !== ours[i]) return false;
+    return true;
+  }
+}
