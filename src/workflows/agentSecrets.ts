@@ -38,15 +38,15 @@ export function parted(sent: unknown, types: AgentReaders): SentDefinition {
 }
 
 /**
- * What is to be stored: masks stand for what `stored` has, unless its agent is of another type, since what one service
- * was trusted with is not for another.
+ * What is to be stored: masks stand for what `stored` has, unless its agent is of another type or at another address:
+ * what one server was trusted with is not for another, and nobody can have it sent elsewhere without knowing it.
  */
 export function unmasked(
   { definition, secrets, masks }: SentDefinition,
   stored: PartedDefinition | undefined,
 ): PartedDefinition | { readonly problems: readonly FieldProblem[] } {
-  const isSameType = agentIn(stored?.definition)?.type === agentIn(definition)?.type;
-  const known = isSameType ? (stored?.secrets ?? {}) : {};
+  const isSameServer = trusteeOf(stored?.definition) === trusteeOf(definition);
+  const known = isSameServer ? (stored?.secrets ?? {}) : {};
   const kept: Record<string, string> = {};
   const problems: FieldProblem[] = [];
   for (const [name, text] of Object.entries(masks)) {
@@ -72,6 +72,13 @@ function withAgent(definition: unknown, settings: AgentSecrets): unknown {
   const agent = agentIn(definition);
   if (agent === undefined) return definition;
   return { ...(definition as object), agent: { ...agent, ...settings } };
+}
+
+/** Whom an agent's secrets are for. */
+function trusteeOf(definition: unknown): string {
+  const { type, url } = agentIn(definition) ?? {};
+  const host = typeof url === "string" && URL.canParse(url) ? new URL(url).host : undefined;
+  return JSON.stringify([type, host]);
 }
 
 function secretsOf(agent: Readonly<Record<string, unknown>> | undefined, types: AgentReaders) {

@@ -69,6 +69,16 @@ describe("an agent's secret", () => {
     assert.deepEqual(refused(masked({ ...others, definition: agent({}) }), others), ["agent.agent_secret"]);
   });
 
+  it("is not for a server at another address, whatever its path there", () => {
+    const at = (url: string) => ({ agent_secret: "****nt's", url });
+    const before = stored(agent({ agent_secret: SECRET, url: "wss://one.example.com/agent" }));
+    for (const url of ["wss://two.example.com/agent", "wss://one.example.com:444/agent", "nonsense"])
+      assert.deepEqual(refused(agent(at(url)), before), ["agent.agent_secret"]);
+    assert.deepEqual(refused(agent({ agent_secret: "****nt's" }), before), ["agent.agent_secret"]);
+    const moved = stored(agent(at("wss://one.example.com/another")), before);
+    assert.deepEqual(moved.secrets, { agent_secret: SECRET });
+  });
+
   it("that is no text is its type's to refuse", () => {
     for (const wrong of [1, {}, [SECRET], true])
       assert.deepEqual(stored(agent({ agent_secret: wrong })), {
