@@ -40,14 +40,16 @@ describe("every operation", () => {
         else open.push(path);
       }
     }
-    assert.deepEqual(new Set(open), new Set(["/api/v1/health"]));
+    // A download's token is its key.
+    const download = "/api/v1/public/download/workflow/{token}/{artifact_type}";
+    assert.deepEqual(new Set(open), new Set(["/api/v1/health", download]));
   });
 
   it("names an id that is none, and finds nothing under one that nobody has", async (t) => {
     const { client, operations } = await startDescribed(t);
     for (const { method, path, parameters = [], requestBody } of operations) {
       const ids = parameters.filter((known) => known.in === "path").map(({ name }) => name);
-      if (ids.length === 0) continue;
+      if (ids.length === 0 || ids.includes("token")) continue;
       if (requestBody === undefined) {
         const { status } = await client.ask(method, filled(path, "987654"));
         assert.equal(status, 404, `${method} ${path}`);
