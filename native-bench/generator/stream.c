@@ -99,7 +99,11 @@ const char *stream_open(struct stream *stream, const struct target *target, size
   stream->walk = walk_of((uint32_t)number);
   snprintf(stream->stream_sid, sizeof stream->stream_sid, "MZ%032zx", number);
   stream->fd = upgrade(target, &problem);
-  return problem;
+  if (problem != NULL) return problem;
+  put_beginning(stream);
+  const size_t length = stream->unsent_bytes;
+  stream->unsent_bytes = 0;
+  return send(stream->fd, stream->unsent, length, MSG_NOSIGNAL) == (ssize_t)length ? NULL : "its start was not taken";
 }
 
 void stream_send(struct stream *stream, struct tally *tally, uint64_t due_ns) {
@@ -112,7 +116,6 @@ void stream_send(struct stream *stream, struct tally *tally, uint64_t due_ns) {
       return;
     }
   }
-  if (stream->sent == 0) put_beginning(stream);
   const uint64_t now_ns = monotonic_ns();
   const struct waiting_mark *mark;
   while (stream->unsent_bytes < TURN_FULL && (mark = playback_due(&stream->playback, now_ns)) != NULL)

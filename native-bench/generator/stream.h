@@ -30,10 +30,10 @@ struct stream {
   uint8_t unread[UNREAD_MAX], unsent[UNSENT_MAX];
 };
 
-// Connects and upgrades, waiting for it. NULL, or what went wrong.
+// Connects and upgrades, waiting for it, and says `connected` and `start`. NULL, or what went wrong.
 const char *stream_open(struct stream *stream, const struct target *target, size_t number, enum marks marks);
 
-// Sends its next frame, with what must come before it. `due_ns` is monotonic, or 0 for a frame that was held back.
+// Sends its next frame, after the marks that are due. `due_ns` is monotonic, or 0 for a frame that was held back.
 void stream_send(struct stream *stream, struct tally *tally, uint64_t due_ns);
 
 // Reads all there is.

@@ -18,6 +18,7 @@ export interface Cell {
 }
 
 export interface Figures {
+  /** Infinite where nothing came back. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
@@ -49,9 +50,9 @@ export function cellOf(runs: readonly Run[]): Cell {
   const figures = telling.length > 0 ? figuresOf(telling) : null;
   const refusal =
     failure ??
+    (clean.length === 0 ? telling.at(-1)!.spoiledBy : null) ??
     telling.map(({ report }) => faultOf(report)).find((fault) => fault !== null) ??
-    (figures!.p99Ms >= P99_MAX_MS ? `p99 ${tidy(figures!.p99Ms)} ms` : null) ??
-    (clean.length === 0 ? telling.at(-1)!.spoiledBy : null);
+    (figures!.p99Ms >= P99_MAX_MS ? `p99 ${tidy(figures!.p99Ms)} ms` : null);
   return { contender, calls, clean: clean.length, spoiled: measured.length - clean.length, figures, refusal };
 }
 
@@ -77,14 +78,16 @@ export function tidy(value: number): number {
 
 function figuresOf(runs: readonly Measured[]): Figures {
   const of = (figure: (run: Measured) => number) => median(runs.map(figure));
+  const delay = (percentile: "p50" | "p99" | "p999") =>
+    of(({ report }) => (report.returned === 0 ? Number.POSITIVE_INFINITY : report.roundTripMs[percentile]));
   const perCall = (seconds: number, { calls, report }: Measured) =>
     (1_000 * seconds) / (calls * report.seconds);
   const total = (figure: (report: Report) => number) =>
     runs.reduce((sum, { report }) => sum + figure(report), 0);
   return {
-    p50Ms: of(({ report }) => report.roundTripMs.p50),
-    p99Ms: of(({ report }) => report.roundTripMs.p99),
-    p999Ms: of(({ report }) => report.roundTripMs.p999),
+    p50Ms: delay("p50"),
+    p99Ms: delay("p99"),
+    p999Ms: delay("p999"),
     userMs: of((run) => perCall(run.cpu.userS, run)),
     systemMs: of((run) => perCall(run.cpu.systemS, run)),
     helperMs: runs.some(({ helperCpu }) => helperCpu === null)

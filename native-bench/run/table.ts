@@ -24,8 +24,7 @@ export function cellTable(cells: readonly Cell[], titles: ReadonlyMap<string, st
 }
 
 function rowOf({ calls, figures, refusal, clean, spoiled }: Cell, title: string): string[] {
-  const told = (figure: (figures: Figures) => number) =>
-    figures === null ? "–" : String(tidy(figure(figures)));
+  const told = (figure: (figures: Figures) => number) => (figures === null ? "–" : inWords(figure(figures)));
   const remarks = [refusal ?? "", spoiled > 0 ? `${spoiled} of ${clean + spoiled} runs spoiled` : ""];
   return [
     title,
@@ -39,6 +38,10 @@ function rowOf({ calls, figures, refusal, clean, spoiled }: Cell, title: string)
     told(({ kbPerCall }) => kbPerCall),
     remarks.filter((remark) => remark !== "").join("; "),
   ];
+}
+
+function inWords(value: number): string {
+  return Number.isFinite(value) ? String(tidy(value)) : "never";
 }
 
 /** A line for each contender: the most calls it carries. */
@@ -73,7 +76,8 @@ export function ratioLine(cells: readonly Cell[], titles: ReadonlyMap<string, st
   );
   if (others.length === 0 || !Number.isFinite(calls)) return undefined;
   const own = at("linecard", calls)!;
+  const isSpoiled = cells.some((cell) => cell.calls === calls && cell.clean === 0);
   const ratios = others.map((name) => `${tidy(cpuMs(own) / cpuMs(at(name, calls)!))} × ${name}`);
-  const p99s = ["linecard", ...others].map((name) => `${name} ${tidy(at(name, calls)!.p99Ms)}`);
-  return `${calls} calls: Linecard's CPU is ${ratios.join(", ")}; p99 in ms: ${p99s.join(", ")}`;
+  const p99s = ["linecard", ...others].map((name) => `${name} ${inWords(at(name, calls)!.p99Ms)}`);
+  return `${calls} calls${isSpoiled ? ", in spoiled runs" : ""}: Linecard's CPU is ${ratios.join(", ")}; p99 in ms: ${p99s.join(", ")}`;
 }

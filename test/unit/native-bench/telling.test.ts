@@ -65,6 +65,16 @@ describe("the line of ratios", () => {
     );
   });
 
+  it("says so when it is of spoiled runs, or nothing came back", () => {
+    const report = { ...withP99(0), sent: 10, returned: 0, lost: 10 };
+    const spoiled = cellOf([run({ report, spoiledBy: "other programs took 0.90 cores" })]);
+    const line = ratioLine([spoiled, cell("limit", 100, 1.5)], TITLES);
+    assert.equal(
+      line,
+      "100 calls, in spoiled runs: Linecard's CPU is 1 × limit; p99 in ms: linecard never, limit 4",
+    );
+  });
+
   it("is none where nothing is comparable", () => {
     assert.equal(ratioLine([cell("limit", 100, 1)], TITLES), undefined);
     assert.equal(ratioLine([cell("linecard", 100, 1)], TITLES), undefined);
