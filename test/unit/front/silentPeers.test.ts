@@ -46,6 +46,18 @@ describe("silent peers", () => {
     }
   });
 
+  it("are silent no more once they ask, however late within their time", () => {
+    const clock = new ManualClock();
+    const peers = new SilentPeers({ perAddress: 2, countsPrivate: false }, clock);
+    const address = bytesOf(198, 51, 100, 1);
+    for (const _ of [1, 2]) assert.ok(peers.came(address));
+    clock.advance(12_000);
+    assert.ok(!peers.came(address));
+    peers.asked(address);
+    assert.ok(peers.came(address));
+    assert.ok(!peers.came(address));
+  });
+
   it("are never counted below none, and never above what came and did not ask", () => {
     fc.assert(
       fc.property(
