@@ -93,26 +93,33 @@ async function onPort(command: string, args: readonly string[]): Promise<Contest
 
 async function startLinecard({ agent, calls }: Setting): Promise<Contestant> {
   const linecard = await Linecard.start(calls);
-  const { pid } = linecard;
-  const streams = (wanted: number) => linecard.ring(wanted);
-  if (agent === "echo") return { pid, streams, stop: () => linecard.stop() };
+  let helper: Server | undefined;
   try {
-    const port = await freePort();
-    const encoding = agent.replace("websocket-", "");
-    const args = [pathOf("../agents/echoAgent.ts"), encoding, String(port)];
-    const { server } = await Server.start(NODE, args, /^listening /m);
-    const stop = async () => {
-      await server.stop();
-      await linecard.stop();
-    };
-    // A chord isn't speech, but who would hear the difference: no interruptions.
-    const settings = { url: `ws://127.0.0.1:${port}/`, interruption: "off", max_silence_ms: 0 };
-    await linecard.answerWith({ type: "websocket", ...settings });
-    return { pid, helperPid: server.pid, streams, stop };
+    if (agent !== "echo") helper = await putAgentBehind(linecard, agent.replace("websocket-", ""));
   } catch (error) {
     await linecard.stop();
     throw error;
   }
+  return {
+    pid: linecard.pid,
+    ...(helper && { helperPid: helper.pid }),
+    streams: (wanted) => linecard.ring(wanted),
+    async stop() {
+      await helper?.stop();
+      await linecard.stop();
+    },
+  };
+}
+
+/** Starts an agent's server, and lets it answer Linecard's calls. */
+async function putAgentBehind(linecard: Linecard, encoding: string): Promise<Server> {
+  const port = await freePort();
+  const args = [pathOf("../agents/echoAgent.ts"), encoding, String(port)];
+  const { server } = await Server.start(NODE, args, /^listening /m);
+  // Chords that come back sound like a caller who speaks and never ends: nothing is to follow from that.
+  const settings = { url: `ws://127.0.0.1:${port}/`, interruption: "off", max_silence_ms: 0 };
+  await linecard.answerWith({ type: "websocket", ...settings });
+  return server;
 }
 
 function pathOf(relative: string): string {

@@ -26,19 +26,24 @@ const WORKFLOW = "/api/v1/workflow/1";
 /** A running gateway. */
 export class Linecard {
   readonly #server: Server;
-  readonly #folder: string;
+  readonly #removeFolder: () => void;
   readonly #target: Target;
   readonly #apiKey: string;
 
-  private constructor(server: Server, folder: string, target: Target, apiKey: string) {
+  private constructor(server: Server, removeFolder: () => void, target: Target, apiKey: string) {
     this.#server = server;
-    this.#folder = folder;
+    this.#removeFolder = removeFolder;
     this.#target = target;
     this.#apiKey = apiKey;
   }
 
   static async start(callsMax: number): Promise<Linecard> {
     const folder = mkdtempSync(join(tmpdir(), "linecard-bench-"));
+    const removeFolder = () => {
+      process.off("exit", removeFolder);
+      rmSync(folder, { recursive: true, force: true });
+    };
+    process.on("exit", removeFolder); // also when the bench is interrupted
     const databasePath = join(folder, "linecard.db");
     const apiKey = randomBytes(24).toString("hex");
     try {
@@ -57,9 +62,10 @@ export class Linecard {
         },
       );
       const gateway = `http://127.0.0.1:${found[1]}`;
-      return new Linecard(server, folder, readTarget({ gateway }, { DATABASE_PATH: databasePath }), apiKey);
+      const target = readTarget({ gateway }, { DATABASE_PATH: databasePath });
+      return new Linecard(server, removeFolder, target, apiKey);
     } catch (error) {
-      rmSync(folder, { recursive: true, force: true });
+      removeFolder();
       throw error;
     }
   }
@@ -103,6 +109,6 @@ export class Linecard {
 
   async stop(): Promise<void> {
     await this.#server.stop();
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#removeFolder();
   }
 }

@@ -1,7 +1,7 @@
 // One run: a contender is started, given its calls, watched while it is measured, and stopped.
-import type { Contender, Setting } from "./contenders.ts";
+import { type Contender, type Contestant, Missing, type Setting } from "./contenders.ts";
 import { generate, type Report } from "./generator.ts";
-import { type CpuReading, type CpuTime, machineBusyS, readCpu, residentKb, spent } from "./proc.ts";
+import { type CpuReading, type CpuTime, readBusyS, readCpu, readResidentKb, spent } from "./proc.ts";
 
 /** A generator that was later than this can't tell what was the server's fault. */
 export const LATENESS_P99_MAX_MS = 5;
@@ -40,43 +40,57 @@ export interface Plan {
   readonly warmUpSeconds: number;
 }
 
-/** Rejects only when the contender can't be started. */
+/** Rejects with Missing where the contender can't run on this machine; every other failure is a run's. */
 export async function measure(
   contender: Contender,
   calls: number,
-  { seconds, warmUpSeconds }: Plan,
+  plan: Plan,
   setting: Setting,
   generator: string,
 ): Promise<Run> {
-  const { name } = contender;
-  const contestant = await contender.start({ ...setting, calls });
+  let contestant: Contestant | undefined;
   try {
-    const { pid, helperPid } = contestant;
-    const rest = residentKb(pid);
-    const readings: Reading[] = [];
-    const read = () => readings.push(reading(pid, helperPid));
-    const streams = await contestant.streams(calls);
-    const report = await generate(
-      generator,
-      { streams, seconds, warmUpSeconds },
-      { began: read, ended: read },
-    );
-    const [before, after] = readings as [Reading, Reading];
-    const cpu = spent(before.server, after.server);
-    const helperCpu = helperPid === undefined ? null : spent(before.helper!, after.helper!);
-    const known = [cpu, helperCpu ?? NOTHING, report.cpu, spent(before.own, after.own)];
-    const knownS = known.reduce((sum, { userS, systemS }) => sum + userS + systemS, 0);
-    const foreignCores = Math.max(0, after.machineS - before.machineS - knownS) / report.seconds;
-    return {
-      ...{ contender: name, calls, report, cpu, helperCpu, restKb: rest, residentKb: after.residentKb },
-      foreignCores: Math.round(foreignCores * 100) / 100,
-      spoiledBy: spoiledBy(report, foreignCores),
-    };
+    contestant = await contender.start(setting);
+    return { contender: contender.name, calls, ...(await watched(contestant, calls, plan, generator)) };
   } catch (error) {
-    return { contender: name, calls, failure: error instanceof Error ? error.message : String(error) };
+    if (error instanceof Missing) throw error;
+    const failure = error instanceof Error ? error.message : String(error);
+    return { contender: contender.name, calls, failure };
   } finally {
-    await contestant.stop();
+    await contestant?.stop();
   }
+}
+
+async function watched(
+  contestant: Contestant,
+  calls: number,
+  plan: Plan,
+  generator: string,
+): Promise<Omit<Measured, "contender" | "calls">> {
+  const { pid, helperPid } = contestant;
+  const restKb = readResidentKb(pid);
+  const readings: Reading[] = [];
+  const read = () => {
+    try {
+      readings.push(reading(pid, helperPid));
+    } catch {
+      // It has ended, which is said below.
+    }
+  };
+  const streams = await contestant.streams(calls);
+  const report = await generate(generator, { ...plan, streams }, { began: read, ended: read });
+  const [before, after] = readings;
+  if (before === undefined || after === undefined) throw new Error("it ended in the middle of its calls");
+  const cpu = spent(before.server, after.server);
+  const helperCpu = helperPid === undefined ? null : spent(before.helper!, after.helper!);
+  const known = [cpu, helperCpu ?? NOTHING, report.cpu, spent(before.own, after.own)];
+  const knownS = known.reduce((sum, { userS, systemS }) => sum + userS + systemS, 0);
+  const foreignCores = Math.max(0, after.machineS - before.machineS - knownS) / report.seconds;
+  return {
+    ...{ report, cpu, helperCpu, restKb, residentKb: after.residentKb },
+    foreignCores: Math.round(foreignCores * 100) / 100,
+    spoiledBy: spoiledBy(report, foreignCores),
+  };
 }
 
 export function spoiledBy(
@@ -104,7 +118,7 @@ function reading(pid: number, helperPid: number | undefined): Reading {
     server: readCpu(pid),
     helper: helperPid === undefined ? undefined : readCpu(helperPid),
     own: readCpu(process.pid),
-    machineS: machineBusyS(),
-    residentKb: residentKb(pid),
+    machineS: readBusyS(),
+    residentKb: readResidentKb(pid),
   };
 }

@@ -43,12 +43,12 @@ export function cpuTimeIn(stat: string): CpuTime {
 }
 
 /** Resident memory. */
-export function residentKb(pid: number): number {
+export function readResidentKb(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 }
 
 /** Seconds that all processors together were busy, since the machine's start; what a host took from it as well. */
-export function machineBusyS(): number {
+export function readBusyS(): number {
   return busyIn(readFileSync("/proc/stat", "utf8"));
 }
 

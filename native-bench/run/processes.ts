@@ -56,10 +56,6 @@ export class Server {
     return this.#child.pid!;
   }
 
-  get isRunning(): boolean {
-    return running.has(this.#child);
-  }
-
   /** Ended without ceremony: nothing that it holds is worth keeping. */
   async stop(): Promise<void> {
     this.#child.kill("SIGKILL");
@@ -71,7 +67,7 @@ export class Server {
       const late = setTimeout(() => reject(new Error(`it is not ready: ${this.#said}`)), READY_MS);
       this.#listener = () => {
         const found = ready.exec(this.#said);
-        if (found === null && this.isRunning) return;
+        if (found === null && running.has(this.#child)) return;
         clearTimeout(late);
         this.#listener = () => {};
         if (found === null) reject(new Error(`it ended: ${this.#said.trim()}`));
