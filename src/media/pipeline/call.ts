@@ -19,8 +19,10 @@ import { type AgentSide, Turns } from "./turns.ts";
 const GOODBYE_GRACE_MS = 2_000;
 /** An agent waits for what it waits for this finely. */
 const AGENT_TICK_MS = 20;
-/** Twilio confirms nothing for so long: nobody hears the agent any more. */
+/** Twilio confirms nothing for so long while it is heard: nobody hears the agent any more. */
 const STALL_MS = 5_000;
+/** It is heard: a frame of the caller's came this lately. When nothing comes at all we are the ones who stood still. */
+const ALIVE_MS = 200;
 
 /** What a call needs of the worker it runs in. */
 export interface CallSurroundings extends SpeechOutlet {
@@ -58,6 +60,11 @@ export class Call implements Line {
   #hasSpoken: boolean;
   /** Until then the caller is told that the call is recorded, and hears it to the end. */
   #announcedMs = Number.NEGATIVE_INFINITY;
+  /** Whether the caller was heard since the last tick, when that was, and for how long Twilio has been stalled meanwhile. */
+  #hasHeard = false;
+  #heardMs = 0;
+  #lookedMs = 0;
+  #stalledMs = 0;
   #digits = 0;
   #isOver = false;
 
@@ -88,7 +95,10 @@ export class Call implements Line {
     this.#stream = new StreamReader(
       {
         started: (streamSid) => this.#begin(streamSid),
-        media: (timestampMs, mulaw, length) => this.#hearing.accept(timestampMs, mulaw, length),
+        media: (timestampMs, mulaw, length) => {
+          this.#hasHeard = true;
+          this.#hearing.accept(timestampMs, mulaw, length);
+        },
         mark: (name) => {
           // Twilio sends a mark back even for audio it cleared, so a mark of a past generation is normal here.
           if (this.#speech.markEchoed(name)) this.#progressed(nowMs());
@@ -128,7 +138,7 @@ export class Call implements Line {
       const { reason, untilMs } = this.#leaving;
       return speech.isHeard || nowMs >= untilMs ? reason : undefined;
     }
-    if (speech.stalledMs(nowMs) >= STALL_MS) {
+    if (this.#isStalled(nowMs)) {
       this.tell({ kind: "playout_stalled", behindMs: Math.round(speech.stalledMs(nowMs)) });
       return "media_lost";
     }
@@ -319,6 +329,18 @@ export class Call implements Line {
     const isSaid = this.#speech.prompt(this.#around.prompts[prompt], this.#around.nowMs());
     if (isSaid) this.tell({ kind: "prompt", prompt, why });
     return isSaid;
+  }
+
+  /** Counts only while the stream is heard, and from the last mark on. */
+  #isStalled(nowMs: number): boolean {
+    const stalledMs = this.#speech.stalledMs(nowMs);
+    const sinceMs = nowMs - this.#lookedMs;
+    this.#lookedMs = nowMs;
+    if (this.#hasHeard) this.#heardMs = nowMs;
+    this.#hasHeard = false;
+    if (stalledMs < sinceMs) this.#stalledMs = 0;
+    else if (nowMs - this.#heardMs < ALIVE_MS) this.#stalledMs += Math.min(sinceMs, ALIVE_MS);
+    return this.#stalledMs >= STALL_MS;
   }
 
   #lookAtLimits(patience: Patience, nowMs: number): EndReason | undefined {
