@@ -338,7 +338,7 @@ export class Call implements Line {
     this.#lookedMs = nowMs;
     if (this.#hasHeard) this.#heardMs = nowMs;
     this.#hasHeard = false;
-    if (stalledMs < sinceMs) this.#stalledMs = 0;
+    if (stalledMs <= sinceMs) this.#stalledMs = 0;
     else if (nowMs - this.#heardMs < ALIVE_MS) this.#stalledMs += Math.min(sinceMs, ALIVE_MS);
     return this.#stalledMs >= STALL_MS;
   }

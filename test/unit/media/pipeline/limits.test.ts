@@ -197,16 +197,17 @@ describe("an agent that fails", () => {
 
 describe("a stream whose marks cease to come back", () => {
   it("is sent no more after a second, and cut after five", (t) => {
-    const { started, plays, hears, line, audio, kinds, isOver } = live(t);
+    const one = live(t);
+    const { started, plays, line, audio, kinds, isOver } = one;
     started();
     line.say(new Int16Array(8_000 * 20));
     plays(1_000);
-    hears(QUIET, 1_400);
+    one.hears(QUIET, 1_400);
     const paused = audio().length;
     assert.ok(paused / 8 >= 2_000 && paused / 8 <= 2_600, `${paused / 8} ms were sent`);
-    hears(QUIET, 3_000);
+    one.hears(QUIET, 3_000);
     assert.equal(audio().length, paused);
-    hears(QUIET, 1_000);
+    one.hears(QUIET, 1_000);
     isOver("media_lost");
     const [stalled] = kinds("playout_stalled");
     assert.ok(stalled?.kind === "playout_stalled" && stalled.behindMs >= 5_000);
