@@ -22,6 +22,8 @@ export class AgentServer {
   onMessage: (message: Message, connection: AgentConnection) => void = () => {};
   /** Called with every message of the caller's audio. */
   onAudio: (audio: Buffer, connection: AgentConnection) => void = () => {};
+  /** False: the caller's audio is counted, but not kept. */
+  keepsAudio = true;
   readonly connections: AgentConnection[] = [];
   /** Connections that were tried, received or not. */
   tries = 0;
@@ -35,7 +37,7 @@ export class AgentServer {
 
   /** Listens on a loopback port until the test file is done. */
   static async start(
-    changes: Partial<Pick<AgentServer, "reception" | "ready" | "onMessage" | "onAudio">> = {},
+    changes: Partial<Pick<AgentServer, "reception" | "ready" | "onMessage" | "onAudio" | "keepsAudio">> = {},
   ) {
     const server = Object.assign(new AgentServer(), changes);
     await server.listen();
@@ -134,7 +136,7 @@ export class AgentConnection {
     });
     ws.on("message", (data: Buffer, isBinary) => {
       if (isBinary) {
-        this.audio.push(data);
+        if (server.keepsAudio) this.audio.push(data);
         this.audioBytes += data.length;
         return server.onAudio(data, this);
       }

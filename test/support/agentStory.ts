@@ -17,7 +17,9 @@ export interface AgentPlan {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** In place of the server's own address. */
   readonly url?: string;
-  readonly server?: Partial<Pick<AgentServer, "reception" | "ready" | "onMessage" | "onAudio">>;
+  readonly server?: Partial<
+    Pick<AgentServer, "reception" | "ready" | "onMessage" | "onAudio" | "keepsAudio">
+  >;
 }
 
 /** One call to an agent, with both its ends. */
@@ -59,15 +61,7 @@ export async function startAgentStory<Name extends string>(
     workflows: [...workflows, ...names.map((name) => workflow(keyOf(name), definition(name)))],
     numbers: [...numbers, ...names.map((name) => number(numberOf(name), keyOf(name)))],
   });
-  const dial = async (name: Name) => {
-    for (;;) {
-      const call = await story.twilio.dial({ to: numberOf(name) });
-      if (call.verbs[0]?.verb !== "Reject") return call;
-      call.answer();
-      await call.ended;
-      await delay(AGAIN_MS);
-    }
-  };
+  const dial = (name: Name) => dialUntilTaken(story, numberOf(name));
   const ring = async (name: Name, stream?: StreamOptions) => {
     const call = await dial(name);
     return { call, stream: await call.connect(stream) };
@@ -75,6 +69,10 @@ export async function startAgentStory<Name extends string>(
   return {
     ...story,
     servers,
+    async close() {
+      await story.close();
+      await Promise.all(names.map((name) => servers[name].stop()));
+    },
     numberOf,
     dial,
     ring: (name) => ring(name),
@@ -83,6 +81,17 @@ export async function startAgentStory<Name extends string>(
       return { ...ends, agent: await connectionOf(servers[name], ends.call) };
     },
   };
+}
+
+/** Rings a number up; again, as people do, while the gateway is busy. */
+export async function dialUntilTaken({ twilio }: Story, to: string): Promise<TwinCall> {
+  for (;;) {
+    const call = await twilio.dial({ to });
+    if (call.verbs[0]?.verb !== "Reject") return call;
+    call.answer();
+    await call.ended;
+    await delay(AGAIN_MS);
+  }
 }
 
 /** The newest connection that a server has for a call, once it has said hello. */
