@@ -76,7 +76,11 @@ export class AgentServer {
 
   /** As when the process dies: connections are cut, new ones refused. */
   async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    // A reset while a shutdown is on its way leaves a handle that never closes, and a process that never ends.
+    for (const socket of this.#sockets) {
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
     if (this.#http.listening) await new Promise((closed) => this.#http.close(closed));
   }
 
