@@ -51,7 +51,7 @@ async function runSweep(options: SweepOptions): Promise<number> {
   const swept = await sweep({ ...options, setting, generator }, progress());
   const titles = titlesOf(options);
   say([...cellTable(swept.cells, titles), ""]);
-  if (!options.isQuick) say([...highestLines(swept.cells, titles), ""]);
+  say([...highestLines(swept.cells, titles), ""]);
   if (options.out !== undefined) await write(options.out, options, swept);
   say([ratioLine(swept.cells, titles) ?? "There was nothing to compare."]);
   return swept.cells.some(({ refusal }) => refusal === null) ? 0 : 1;

@@ -1,4 +1,5 @@
 // The functions that every frame goes through, ours beside gcc's and a library's.
+import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { KernelTimings } from "../kernels/measure.ts";
 import { compile } from "./build.ts";
@@ -17,6 +18,7 @@ export type NativeTimings = Readonly<Record<string, number>>;
 export async function measureKernels(): Promise<{ timings: KernelTimings[]; native: NativeTimings }> {
   const native = JSON.parse(await runProgram(await compile("kernels"), [])) as NativeTimings;
   const timings = JSON.parse(await runProgram(process.execPath, [...NODE_FLAGS, MEASURE])) as KernelTimings[];
+  for (const { name } of timings) assert(native[name] !== undefined, `kernels/main.c has no ${name}`);
   return { timings, native };
 }
 

@@ -33,7 +33,6 @@ export interface SweepOptions {
   readonly seconds: number;
   readonly warmUpSeconds: number;
   readonly agent: AgentName;
-  readonly isQuick: boolean;
   /** Undefined: results are only shown. */
   readonly out: string | undefined;
 }
@@ -79,7 +78,6 @@ export function readBenchOptions(args: string[], home: string): Options {
     seconds: numberOption("seconds", given.seconds, { default: isQuick ? 2 : 5, min: 0.1, max: 3_600 }),
     warmUpSeconds: isQuick ? 1 : 2,
     agent,
-    isQuick,
     out: given.out ?? (isWhole ? home : undefined),
   };
 }

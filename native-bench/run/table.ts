@@ -44,7 +44,7 @@ function inWords(value: number): string {
   return Number.isFinite(value) ? String(tidy(value)) : "never";
 }
 
-/** A line for each contender: the most calls it carries. */
+/** A line for each contender: the most calls it carries, and how many would fill a core at that price. */
 export function highestLines(cells: readonly Cell[], titles: ReadonlyMap<string, string>): string[] {
   const rows = [...titles]
     .filter(([name]) => cells.some(({ contender }) => contender === name))
@@ -55,10 +55,18 @@ export function highestLines(cells: readonly Cell[], titles: ReadonlyMap<string,
         title,
         best === undefined ? "none of these" : String(best.calls),
         best?.figures == null ? "" : `${tidy(cpuMs(best.figures))} ms`,
+        best?.figures == null ? "" : String(Math.floor(1_000 / cpuMs(best.figures))),
         agents === null ? "" : `${tidy(agents)} ms`,
       ];
     });
-  return columns([["most calls in time", "calls", "CPU per call and second", "its agents' server"], ...rows]);
+  const headings = [
+    "most calls in time",
+    "calls",
+    "CPU per call and second",
+    "calls a core",
+    "its agents' server",
+  ];
+  return columns([headings, ...rows]);
 }
 
 /**

@@ -1,14 +1,18 @@
 // The same algorithm as src/media/protocol/base64.ts: a table each way, four characters a step, and a marker in the
-// table that makes any group with a foreign character negative.
+// table that shows in any group with a foreign character.
 #include "base64.h"
 #include <stdbool.h>
 
 static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static int32_t six_bits[256];
+// All bits set marks what is not in the alphabet: shifted by less than 32 its highest bit stays.
+#define FOREIGN UINT32_MAX
+#define HAS_FOREIGN(bits) ((bits) >> 31 != 0)
+
+static uint32_t six_bits[256];
 
 __attribute__((constructor)) static void fill_table(void) {
-  for (int i = 0; i < 256; i++) six_bits[i] = -1;
-  for (int bits = 0; bits < 64; bits++) six_bits[(uint8_t)ALPHABET[bits]] = bits;
+  for (int i = 0; i < 256; i++) six_bits[i] = FOREIGN;
+  for (uint32_t bits = 0; bits < 64; bits++) six_bits[(uint8_t)ALPHABET[bits]] = bits;
 }
 
 int base64_decode(const uint8_t *text, size_t length, uint8_t *target, size_t room) {
@@ -21,16 +25,16 @@ int base64_decode(const uint8_t *text, size_t length, uint8_t *target, size_t ro
   uint8_t *to = target;
   const uint8_t *at = text;
   for (; at < whole_end; at += 4, to += 3) {
-    const int32_t bits = six_bits[at[0]] << 18 | six_bits[at[1]] << 12 | six_bits[at[2]] << 6 | six_bits[at[3]];
-    if (bits < 0) return -1;
+    const uint32_t bits = six_bits[at[0]] << 18 | six_bits[at[1]] << 12 | six_bits[at[2]] << 6 | six_bits[at[3]];
+    if (HAS_FOREIGN(bits)) return -1;
     to[0] = (uint8_t)(bits >> 16);
     to[1] = (uint8_t)(bits >> 8);
     to[2] = (uint8_t)bits;
   }
   if (padding > 0) {
-    const int32_t third = padding == 1 ? six_bits[at[2]] : 0;
-    const int32_t bits = six_bits[at[0]] << 18 | six_bits[at[1]] << 12 | third << 6;
-    if (bits < 0) return -1;
+    const uint32_t third = padding == 1 ? six_bits[at[2]] : 0;
+    const uint32_t bits = six_bits[at[0]] << 18 | six_bits[at[1]] << 12 | third << 6;
+    if (HAS_FOREIGN(bits)) return -1;
     to[0] = (uint8_t)(bits >> 16);
     if (padding == 1) to[1] = (uint8_t)(bits >> 8);
   }
@@ -60,10 +64,10 @@ size_t base64_encode(const uint8_t *bytes, size_t length, uint8_t *target) {
 }
 
 size_t base64_skip(const uint8_t *bytes, size_t length, size_t at) {
-  while (at + 4 <= length &&
-         (six_bits[bytes[at]] | six_bits[bytes[at + 1]] | six_bits[bytes[at + 2]] | six_bits[bytes[at + 3]]) >= 0)
+  while (at + 4 <= length && !HAS_FOREIGN(six_bits[bytes[at]] | six_bits[bytes[at + 1]] | six_bits[bytes[at + 2]] |
+                                          six_bits[bytes[at + 3]]))
     at += 4;
   if (at + 4 > length || bytes[at + 3] != '=') return at;
-  const int32_t third = bytes[at + 2] == '=' ? 0 : six_bits[bytes[at + 2]];
-  return (six_bits[bytes[at]] | six_bits[bytes[at + 1]] | third) < 0 ? at : at + 4;
+  const uint32_t third = bytes[at + 2] == '=' ? 0 : six_bits[bytes[at + 2]];
+  return HAS_FOREIGN(six_bits[bytes[at]] | six_bits[bytes[at + 1]] | third) ? at : at + 4;
 }

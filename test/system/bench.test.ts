@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { before, describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -97,6 +97,21 @@ describe("the load generator", () => {
   measured("puts no load on other machines", async (_, { generator }) => {
     const streams = ["ws://192.0.2.1:8080/media"];
     await assert.rejects(generate(generator, { streams, seconds: 1, warmUpSeconds: 0 }), /this machine only/);
+  });
+
+  measured("takes no answer for an upgrade whose key it was not made for", async (t, { generator }) => {
+    const answer =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+      "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    const server = createServer((socket) =>
+      socket.on("error", () => {}).once("data", () => socket.write(answer)),
+    );
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const streams = [`ws://127.0.0.1:${port}/media`];
+    const load = { streams, seconds: 1, warmUpSeconds: 0 };
+    await assert.rejects(generate(generator, load), /Sec-WebSocket-Accept is wrong/);
   });
 
   measured("says which stream a server refused", async (_, { generator }) => {
