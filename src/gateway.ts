@@ -67,6 +67,8 @@ export interface GatewayParts {
   readonly silence?: { readonly mediaGapMs: number; readonly pongMs: number };
   /** Calls placed a second at each Twilio account; 1 is what Twilio gives an account. */
   readonly callsPerS?: number;
+  /** False: nobody is turned away for strain, on a machine whose strain is others' doing. */
+  readonly heedsStrain?: boolean;
   /** How long one try of a request to Twilio may take. */
   readonly twilioTimeoutMs?: number;
 }
@@ -132,6 +134,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     laneDepthMs: () => pool.state().laneDepthMs,
     lateness: () => pool.counts().lateness(),
     residentBytes: process.memoryUsage.rss,
+    isHeeded: parts.heedsStrain ?? true,
   });
   const calls: LiveCalls = new LiveCalls({
     clock,

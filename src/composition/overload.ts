@@ -38,6 +38,8 @@ export interface OverloadParts {
   readonly lateness: () => readonly number[];
   /** What the process has in memory. */
   readonly residentBytes: () => number;
+  /** False: strain is measured, and nobody is turned away for it. */
+  readonly isHeeded: boolean;
 }
 
 /** For the metrics. Pressure 1 is where callers are turned away. */
@@ -121,7 +123,8 @@ export class Overload {
     if (this.#samples++ % MEMORY_SAMPLES === 0) {
       this.#memory = residentBytes() / this.#memoryBytes / HARD.memory;
     }
-    this.#admission = next(this.#admission, { type: "measured", strain: this.#strain() }, nowMs);
+    if (this.#parts.isHeeded)
+      this.#admission = next(this.#admission, { type: "measured", strain: this.#strain() }, nowMs);
     if (callsLive() === 0 && isAtRest(this.#admission)) this.close();
   }
 }

@@ -104,6 +104,8 @@ export interface StoryOptions {
   /** Calls placed a second at each account, and how long a request to Twilio may take. */
   readonly callsPerS?: number;
   readonly twilioTimeoutMs?: number;
+  /** True: callers are turned away for strain, which on a machine full of tests is seldom the story's. */
+  readonly heedsStrain?: boolean;
   /** Where the log's lines go; nowhere by default. */
   readonly onLogLine?: (line: string) => void;
 }
@@ -152,6 +154,7 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
     store,
     clock: options.clock ?? systemClock,
     log,
+    heedsStrain: options.heedsStrain ?? false,
     agentModules: AGENTS,
     ...(options.silence && { silence: options.silence }),
     ...(options.callsPerS !== undefined && { callsPerS: options.callsPerS }),

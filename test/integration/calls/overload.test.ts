@@ -18,7 +18,7 @@ const CALM_MS = 60_000;
 
 describe("a gateway whose front thread can't keep up", () => {
   it("turns calls out and callers away, harms nobody who talks, and takes them again one by one", async (t) => {
-    const story = await startOutbound();
+    const story = await startOutbound({ heedsStrain: true });
     const { gateway, twilio, origin, place } = story;
     const level = () => counted(gateway, "admission_level");
     const ready = async () => {

@@ -25,6 +25,7 @@ class Process {
     },
     lateness: () => [...this.lateness],
     residentBytes: () => this.residentBytes,
+    isHeeded: true,
   });
 
   take(): void {
