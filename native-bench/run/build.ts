@@ -13,8 +13,10 @@ const COMPILER = "gcc";
 const FLAGS = ["-O3", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"];
 /** What all programs are made of beside their own folder. */
 const SHARED = ["wire", "sound"];
+/** What the checks check. */
+const CHECKED = ["clocks.h", "codes.c", "codes.h", "histogram.c", "histogram.h"];
 
-export type ProgramName = "generator" | "limit" | "kernels";
+export type ProgramName = "generator" | "limit" | "kernels" | "checks";
 
 /** There is no compiler here. */
 export class NoCompiler extends Error {
@@ -35,7 +37,11 @@ export async function compilerVersion(): Promise<string> {
 /** Compiles a program unless that was done before; its path. Rejects with what the compiler said. */
 export async function compile(name: ProgramName): Promise<string> {
   const version = await compilerVersion();
-  const sources = (await Promise.all([name, ...SHARED].map(filesIn))).flat().sort();
+  const own = (await Promise.all([name, ...SHARED].map(filesIn))).flat();
+  const sources = [
+    ...own,
+    ...(name === "checks" ? CHECKED.map((name) => join("generator", name)) : []),
+  ].sort();
   const hash = createHash("sha256").update([version, ...FLAGS].join("\n"));
   for (const path of sources) hash.update(`\n${path}\n`).update(await readFile(join(HERE, path)));
   const target = join(CACHE, `${name}-${hash.digest("hex").slice(0, 16)}`);

@@ -1,10 +1,11 @@
 // The bench's own instruments: what the load generator says of a server is true, whether the server is good or bad.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { before, describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { type WebSocket, WebSocketServer } from "ws";
 import { compile, NoCompiler } from "../../native-bench/run/build.ts";
 import { CONTENDERS, type Contestant } from "../../native-bench/run/contenders.ts";
@@ -48,6 +49,10 @@ const NONE = {
 };
 
 describe("the load generator", () => {
+  measured("keeps what its headers promise", async () => {
+    await promisify(execFile)(await compile("checks"));
+  });
+
   measured("gets every frame of 20 streams back from the limit, each recognised", async (t, tools) => {
     const limit = await start(t, "limit", tools.limit);
     const streams = await limit.streams(20);
