@@ -9,6 +9,7 @@ import pino from "pino";
 import { type Clock, systemClock } from "../../src/domain/clock.ts";
 import { AccountSid, type ConfigurationId, type WorkflowId } from "../../src/domain/ids.ts";
 import { type Gateway, startGateway } from "../../src/gateway.ts";
+import type { Prompts } from "../../src/lane/news.ts";
 import type { ConfigurationFields } from "../../src/numbers/configurations/configurations.store.ts";
 import type { NumberFields } from "../../src/numbers/numbers.store.ts";
 import { readSettings } from "../../src/settings.ts";
@@ -104,6 +105,8 @@ export interface StoryOptions {
   /** Calls placed a second at each account, and how long a request to Twilio may take. */
   readonly callsPerS?: number;
   readonly twilioTimeoutMs?: number;
+  /** What the gateway itself says, where a story is not to wait for it. */
+  readonly prompts?: Prompts;
   /** True: callers are turned away for strain, which on a machine full of tests is seldom the story's. */
   readonly heedsStrain?: boolean;
   /** Where the log's lines go; nowhere by default. */
@@ -154,6 +157,7 @@ export async function startStory(options: StoryOptions = {}): Promise<Story> {
     store,
     clock: options.clock ?? systemClock,
     log,
+    ...(options.prompts && { prompts: options.prompts }),
     heedsStrain: options.heedsStrain ?? false,
     agentModules: AGENTS,
     ...(options.silence && { silence: options.silence }),

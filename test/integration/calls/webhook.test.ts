@@ -284,7 +284,7 @@ describe("a webhook that comes again", () => {
   it("gets the apology of a call that failed", async () => {
     const call = await twilio.dial({ to: TEST_AGENT_NUMBER });
     const stream = await call.connect();
-    stream.press("9");
+    stream.press("4");
     await call.ended;
     const action = call.timeline.events.findLast(({ kind }) => kind === "twiml");
     const repeated = await call.repeatWebhook();
