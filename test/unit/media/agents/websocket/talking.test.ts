@@ -110,8 +110,9 @@ describe("an agent that the caller interrupts", () => {
     assert.deepEqual(line.did, ["begin u1 “”", "begin u3 “”"]);
     assert.equal(line.saidBytes, 320);
     line.pass(1_000);
-    await until("the stale audio to be told of", () => line.told("agent_refused").length > 0);
-    assert.deepEqual(line.told("agent_refused"), [{ kind: "agent_refused", what: "stale_audio", count: 11 }]);
+    const stale = () => line.told("agent_refused").reduce((sum, { count }) => sum + count, 0);
+    await until("the stale audio to be told of, in sums", () => stale() === 11);
+    assert.ok(line.told("agent_refused").every(({ what }) => what === "stale_audio"));
   });
 
   it("and names no utterances is heard again after a second's pause", async () => {
