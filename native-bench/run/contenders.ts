@@ -45,8 +45,8 @@ export class Missing extends Error {
 }
 
 const NODE = process.execPath;
-/** Debian's, which has the packages of python3-aiohttp and python3-websockets. */
-const PYTHON = "/usr/bin/python3";
+/** Debian's own, which has the packages of python3-aiohttp and python3-websockets. */
+export const PYTHON = "/usr/bin/python3";
 
 export const CONTENDERS: readonly Contender[] = [
   { name: "linecard", title: "Linecard", start: startLinecard },

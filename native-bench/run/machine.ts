@@ -2,6 +2,9 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { compilerVersion } from "./build.ts";
+import { PYTHON } from "./contenders.ts";
+import { INTERRUPTS_APART } from "./proc.ts";
+import { runProgram } from "./processes.ts";
 
 const GIGABYTE = 1 << 30;
 /** Packages whose versions make a difference here. */
@@ -12,6 +15,7 @@ export interface Machine {
   readonly cores: number;
   readonly memoryGb: number;
   readonly system: string;
+  readonly interruptsApart: boolean;
 }
 
 export function machine(): Machine {
@@ -20,8 +24,22 @@ export function machine(): Machine {
     cores: availableParallelism(),
     memoryGb: Math.round((10 * totalmem()) / GIGABYTE) / 10,
     system: `${type()} ${release()}`,
+    interruptsApart: INTERRUPTS_APART,
   };
 }
+
+/** Prints the versions of Python and of the modules that it has, as JSON. */
+const PYTHON_VERSIONS = `
+import json, platform
+from importlib import metadata
+found = {"python": platform.python_version()}
+for name in ("aiohttp", "websockets"):
+    try:
+        found[name] = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+`;
 
 export async function versions(): Promise<Readonly<Record<string, string>>> {
   const { version, dependencies } = JSON.parse(
@@ -31,6 +49,7 @@ export async function versions(): Promise<Readonly<Record<string, string>>> {
     linecard: version,
     node: process.version,
     gcc: await compilerVersion(),
+    ...JSON.parse(await runProgram(PYTHON, ["-c", PYTHON_VERSIONS]).catch(() => "{}")),
     ...Object.fromEntries(PACKAGES.map((name) => [name, dependencies[name] ?? "unknown"])),
   };
 }

@@ -119,8 +119,10 @@ describe("what Linux counts", () => {
     assert.deepEqual(cpuTimeIn(stat), { userS: 2.5, systemS: 0.75 });
   });
 
-  it("of a machine is all but idling", () => {
-    assert.equal(busyIn("cpu  100 20 30 9999 50 6 7 8 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"), 1.71);
+  it("of a machine is all but idling, and but interrupts where no process is told of them", () => {
+    const stat = "cpu  100 20 30 9999 50 6 7 8 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+    assert.equal(busyIn(stat, false), 1.71);
+    assert.equal(busyIn(stat, true), 1.58);
   });
 
   it("shares the exact total out as the coarse counts are", () => {
