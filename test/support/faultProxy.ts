@@ -141,7 +141,12 @@ class TcpLink implements Link {
   reset(): void {
     this.toServer.stop();
     this.toClient.stop();
-    for (const socket of [this.#client, this.#server]) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of [this.#client, this.#server]) {
+      if (socket.destroyed) continue;
+      // Node 22 never lets go of a socket that is reset after it was ended.
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   }
 }
 
