@@ -64,12 +64,13 @@ static void read_all(struct run *run) {
 // A stream's turn: its frame, unless it belongs to a burst, whose last frame takes those held back along.
 static void take_turn(struct run *run, uint64_t turn, uint64_t due_ns) {
   struct stream *const stream = &run->streams[turn % run->count];
+  const uint64_t number = turn / run->count;
   const unsigned every = run->options.burst_every, held = run->options.burst_frames;
-  // Not all streams at the same time.
-  const unsigned phase = every == 0 ? 0 : (unsigned)((turn / run->count + turn % run->count) % every);
-  if (every == 0 || phase < every - held) return stream_send(stream, &run->tally, due_ns);
-  if (phase < every - 1) return;
-  for (unsigned i = 1; i < held; i++) stream_send(stream, &run->tally, 0);
+  if (every > 0) {
+    const uint64_t phase = (number + turn % run->count) % every; // not all streams at the same time
+    if (phase >= every - held && phase < every - 1) return;
+    for (unsigned i = 1; i < held && stream->sent < number; i++) stream_send(stream, &run->tally, 0);
+  }
   stream_send(stream, &run->tally, due_ns);
 }
 
