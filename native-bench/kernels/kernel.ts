@@ -13,9 +13,9 @@ export interface Kernel {
 
 /** Different frames, so that nothing is learned by heart. */
 export const FRAMES = 64;
-const WIDEST = 3;
+const WIDEST = 6;
 
-/** Noise at a quarter of full scale: 60 ms of it, of which kernels take as much as their rate's frame has. */
+/** Noise at a quarter of full scale: 120 ms of it, of which kernels take as much as their rate's frame has. */
 const noise = (() => {
   let state = 1;
   return () => {

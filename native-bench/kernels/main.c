@@ -16,7 +16,7 @@
 #define PAYLOAD_CHARACTERS BASE64_LENGTH(FRAME_SAMPLES)
 #define ROUNDS 9
 #define ROUND_RUNS 4000
-#define WIDEST 3
+#define WIDEST RATIO_MAX
 
 // A batch of the lane: a header of four words before each message (src/lane/lane.ts).
 #define BATCH_BYTES (32 * 1024)
@@ -27,7 +27,7 @@ static uint8_t codes[FRAMES][FRAME_SAMPLES], payloads[FRAMES][PAYLOAD_CHARACTERS
 static int16_t samples[FRAMES][FRAME_SAMPLES], wide[FRAMES][WIDEST * FRAME_SAMPLES];
 static char messages[FRAMES][MESSAGE_MAX];
 static size_t message_lengths[FRAMES];
-static struct polyphase up16, down16, up24, down24;
+static struct polyphase in[RATIO_MAX + 1], out[RATIO_MAX + 1];
 
 // Results go where the compiler can't know that nobody looks at them.
 static uint8_t code_target[FRAME_SAMPLES], text_target[MESSAGE_MAX], batch[BATCH_BYTES];
@@ -60,10 +60,17 @@ static void decode_base64(unsigned frame) {
 static void encode_base64(unsigned frame) { seen += base64_encode(codes[frame], FRAME_SAMPLES, text_target); }
 static void decode_mulaw(unsigned frame) { mulaw_decode(codes[frame], sample_target, FRAME_SAMPLES); }
 static void encode_mulaw(unsigned frame) { mulaw_encode(samples[frame], code_target, FRAME_SAMPLES); }
-static void resample_8_16(unsigned frame) { polyphase_run(&up16, samples[frame], FRAME_SAMPLES, sample_target); }
-static void resample_16_8(unsigned frame) { polyphase_run(&down16, wide[frame], 2 * FRAME_SAMPLES, sample_target); }
-static void resample_8_24(unsigned frame) { polyphase_run(&up24, samples[frame], FRAME_SAMPLES, sample_target); }
-static void resample_24_8(unsigned frame) { polyphase_run(&down24, wide[frame], 3 * FRAME_SAMPLES, sample_target); }
+
+static void decode(unsigned frame, unsigned ratio) { polyphase_decode(&in[ratio], codes[frame], sample_target); }
+static void encode(unsigned frame, unsigned ratio) { polyphase_encode(&out[ratio], wide[frame], code_target); }
+static void decode_8(unsigned frame) { decode(frame, 1); }
+static void encode_8(unsigned frame) { encode(frame, 1); }
+static void decode_16(unsigned frame) { decode(frame, 2); }
+static void encode_16(unsigned frame) { encode(frame, 2); }
+static void decode_24(unsigned frame) { decode(frame, 3); }
+static void encode_24(unsigned frame) { encode(frame, 3); }
+static void decode_48(unsigned frame) { decode(frame, 6); }
+static void encode_48(unsigned frame) { encode(frame, 6); }
 
 static void scan(unsigned frame) {
   struct media_frame found;
@@ -93,9 +100,10 @@ static const struct {
   const char *name;
   void (*run)(unsigned frame);
 } KERNELS[] = {{"base64 in", decode_base64}, {"base64 out", encode_base64}, {"mu-law in", decode_mulaw},
-               {"mu-law out", encode_mulaw}, {"8 to 16 kHz", resample_8_16}, {"16 to 8 kHz", resample_16_8},
-               {"8 to 24 kHz", resample_8_24}, {"24 to 8 kHz", resample_24_8}, {"message scan", scan},
-               {"lane hop", lane}};
+               {"mu-law out", encode_mulaw}, {"mu-law to 8 kHz", decode_8}, {"8 kHz to mu-law", encode_8},
+               {"mu-law to 16 kHz", decode_16}, {"16 kHz to mu-law", encode_16}, {"mu-law to 24 kHz", decode_24},
+               {"24 kHz to mu-law", encode_24}, {"mu-law to 48 kHz", decode_48}, {"48 kHz to mu-law", encode_48},
+               {"message scan", scan}, {"lane hop", lane}};
 
 static double seconds(void) {
   struct timespec now;
@@ -120,10 +128,10 @@ static double best_ns(void (*run)(unsigned frame)) {
 
 int main(void) {
   fill_frames();
-  polyphase_make(&up16, 2, 1);
-  polyphase_make(&down16, 1, 2);
-  polyphase_make(&up24, 3, 1);
-  polyphase_make(&down24, 1, 3);
+  for (unsigned ratio = 1; ratio <= RATIO_MAX; ratio++) {
+    polyphase_make(&in[ratio], ratio);
+    polyphase_make(&out[ratio], ratio);
+  }
   const size_t count = sizeof KERNELS / sizeof *KERNELS;
   for (size_t i = 0; i < count; i++)
     printf("%s\"%s\":%.1f", i == 0 ? "{" : ",", KERNELS[i].name, best_ns(KERNELS[i].run));

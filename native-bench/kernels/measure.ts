@@ -2,10 +2,10 @@
 // prints what it found as one JSON object.
 import { median } from "../run/cells.ts";
 import { base64 } from "./base64.ts";
+import { codec } from "./codec.ts";
 import { FRAMES, type Kernel } from "./kernel.ts";
 import { closeLane, lane } from "./lane.ts";
 import { mulaw } from "./mulaw.ts";
-import { resample } from "./resample.ts";
 import { scan } from "./scan.ts";
 
 export interface Timing {
@@ -60,7 +60,7 @@ function inMemory(): number {
   return heapUsed + external;
 }
 
-const kernels: readonly Kernel[] = [...base64, ...mulaw, ...resample, ...scan, ...lane];
+const kernels: readonly Kernel[] = [...base64, ...mulaw, ...codec, ...scan, ...lane];
 const timings: KernelTimings[] = kernels.map(({ name, library, ours, theirs }) => ({
   name,
   library,

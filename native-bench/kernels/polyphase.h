@@ -1,21 +1,23 @@
-// Resampling by a whole factor, up or down, as the Speex resampler at quality 5 does it: 80 taps of the lower rate for
-// every sample of the higher one, in as many filters as there are samples in between; state kept from frame to frame.
+// Mu-law to two, three or six times the telephone's rate and back: 32 taps for each sample between two of the
+// telephone's, which themselves are only delayed. The same algorithm as src/media/audio/kernels; state is kept from
+// frame to frame.
 #pragma once
-#include <stddef.h>
 #include <stdint.h>
+#include "../sound/mulaw.h"
 
-#define TAPS_AT_LOWER_RATE 80
-#define FACTOR_MAX 6
-#define FRAME_SAMPLES_MAX 960
-#define TAPS_MAX (TAPS_AT_LOWER_RATE * FACTOR_MAX)
+#define RATIO_MAX 6
+#define SIDE_TAPS 32
 
 struct polyphase {
-  unsigned up, down; // one of them is 1
-  unsigned taps;     // of each filter
-  int16_t filters[FACTOR_MAX][TAPS_MAX];
-  int16_t history[TAPS_MAX];
+  unsigned ratio;
+  int16_t up[RATIO_MAX - 1][SIDE_TAPS], down[RATIO_MAX - 1][SIDE_TAPS];
+  unsigned down_shift;
+  int32_t down_gain;
+  // Of each of the agent's phases; on the way up there is one.
+  int16_t history[RATIO_MAX][SIDE_TAPS];
 };
 
-void polyphase_make(struct polyphase *state, unsigned up, unsigned down);
-// One frame: `count` samples in, count * up / down out.
-void polyphase_run(struct polyphase *state, const int16_t *source, size_t count, int16_t *target);
+void polyphase_make(struct polyphase *state, unsigned ratio);
+// One frame each: FRAME_SAMPLES codes, and `ratio` times as many samples.
+void polyphase_decode(struct polyphase *state, const uint8_t *codes, int16_t *samples);
+void polyphase_encode(struct polyphase *state, const int16_t *samples, uint8_t *codes);

@@ -1,11 +1,10 @@
 // Linecard's own protocol and audio on the thread that has the sockets, with nothing between: no workers, no lane, no
 // pacing, no marks, no admission. What Linecard costs beyond this is the price of agents that can't hurt each other.
 import { App, type WebSocket } from "uWebSockets.js";
-import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, frameSamples } from "../../src/domain/audio.ts";
+import { CARRIER_FRAME_SAMPLES } from "../../src/domain/audio.ts";
 import type { StreamSid } from "../../src/domain/ids.ts";
-import { decodeMulaw, encodeMulaw } from "../../src/media/audio/g711.ts";
+import { loadCodec } from "../../src/media/audio/codec.ts";
 import { InboundTrack } from "../../src/media/audio/inboundTrack.ts";
-import { loadResamplers } from "../../src/media/audio/resampler.ts";
 import {
   createMediaFrame,
   decodeBase64,
@@ -18,16 +17,13 @@ const AGENT_RATE_HZ = 16_000;
 const PAYLOAD_MAX = 16 * 1_024;
 
 const port = Number(process.argv[2]);
-const createResampler = await loadResamplers();
+const codec = await loadCodec();
 const frame = createMediaFrame();
 const payload = new Uint8Array(PAYLOAD_MAX);
-const narrow = new Int16Array(CARRIER_FRAME_SAMPLES);
-const wide = new Int16Array(frameSamples(AGENT_RATE_HZ));
-const codes = new Uint8Array(CARRIER_FRAME_SAMPLES);
 
 class Stream {
-  readonly #up = createResampler(CARRIER_RATE_HZ, AGENT_RATE_HZ);
-  readonly #down = createResampler(AGENT_RATE_HZ, CARRIER_RATE_HZ);
+  readonly #in = codec.createDecoder(AGENT_RATE_HZ);
+  readonly #out = codec.createEncoder(AGENT_RATE_HZ);
   readonly #encoder: OutboundEncoder;
   readonly #answer: Uint8Array;
   readonly #send: (bytes: Uint8Array) => void;
@@ -49,15 +45,12 @@ class Stream {
   }
 
   free(): void {
-    this.#up.free();
-    this.#down.free();
+    this.#in.free();
+    this.#out.free();
   }
 
   #echo(mulaw: Uint8Array): void {
-    decodeMulaw(mulaw, narrow);
-    this.#up.process(narrow, wide);
-    this.#down.process(wide, narrow); // the agent says what it hears
-    encodeMulaw(narrow, codes);
+    const codes = this.#out.encode(this.#in.decode(mulaw)); // the agent says what it hears
     this.#encoder.writeMedia(codes, 0, codes.length, this.#answer, 0);
     this.#send(this.#answer);
   }

@@ -8,7 +8,7 @@ import { runProgram } from "./processes.ts";
 
 const GIGABYTE = 1 << 30;
 /** Packages whose versions make a difference here. */
-const PACKAGES = ["uWebSockets.js", "ws", "piscina", "alawmulaw", "@echogarden/speex-resampler-wasm"];
+const PACKAGES = ["uWebSockets.js", "ws", "piscina", "alawmulaw"];
 
 export interface Machine {
   readonly processor: string;

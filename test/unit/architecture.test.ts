@@ -61,7 +61,6 @@ const AGENTS = ["media/agents", "media/agents/*"];
 
 /** The only places that may import a package, types included. */
 const IMPORTED_BY: Readonly<Record<string, readonly string[]>> = {
-  "@echogarden/speex-resampler-wasm": ["media/audio"],
   alawmulaw: ["media/audio"],
   "better-sqlite3": ["store"],
   pino: ["main.ts", "gateway.ts", "composition"],
@@ -313,7 +312,7 @@ describe("the table of imports", () => {
     front/a.ts                    uWebSockets.js
     calls/inbound/a.ts            ../../media/protocol/messages.ts
     twilio/a.ts                   twilio/lib/twiml/VoiceResponse.js
-    media/audio/a.ts              @echogarden/speex-resampler-wasm/simd
+    media/audio/a.ts              alawmulaw
     store/a.ts                    ../calls/calls.store.ts
     main.ts                       ./console/a.ts
     cli/load/a.ts                 ../../twin/twin.ts`)) {
@@ -347,7 +346,7 @@ describe("the table of imports", () => {
     media/pipeline/a.ts     prom-client                 only metrics may.
     media/worker.ts         twilio/lib/twiml/X.js       only twilio may.
     twilio/a.ts             twilio                      whole, but only its parts may be imported.
-    calls/a.ts              @echogarden/speex-resampler-wasm  only media/audio may.
+    calls/a.ts              alawmulaw                   only media/audio may.
     calls/a.ts              left-pad                    a package that the table of imports doesn't know.
     calls/a.ts              fs                          a package that the table of imports doesn't know.`)) {
     it(`doesn't let ${path} import ${specifier}`, () => {

@@ -84,10 +84,10 @@ export class Call implements Line {
       sent: (mulaw, start, end, playMs) => this.#recorder?.agent(mulaw, start, end, playMs),
     };
     this.#speech = new Speech(ticket, around, listener, this.#detector !== undefined);
-    const { counts, createResampler } = around;
+    const { counts, codec } = around;
     this.#hearing = new Hearing({
       counts,
-      createResampler,
+      codec,
       tap: (mulaw) => this.#listen(mulaw),
       agent: (heard) => this.#agent.hear(heard),
     });

@@ -1,11 +1,10 @@
 // The caller's audio on its way to the agent: in order and without gaps, kept while the agent can't take it, and in
 // the format it hears. Whoever else listens gets each frame as it came, before the agent does.
-import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, FRAME_MS, frameSamples } from "../../domain/audio.ts";
+import { CARRIER_FRAME_SAMPLES, FRAME_MS } from "../../domain/audio.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import type { Audio, AudioFormat } from "../agents/port.ts";
-import { decodeMulaw } from "../audio/g711.ts";
+import type { Codec, Decoder } from "../audio/codec.ts";
 import { InboundTrack } from "../audio/inboundTrack.ts";
-import type { MakeResampler, Resampler } from "../audio/resampler.ts";
 
 /** Caller's audio that waits for its agent: past it the oldest is dropped. */
 const BACKLOG_MS = 2_000;
@@ -13,16 +12,12 @@ const BACKLOG_FRAMES = BACKLOG_MS / FRAME_MS;
 
 export interface HearingParts {
   readonly counts: WorkerCounts;
-  readonly createResampler: MakeResampler;
+  readonly codec: Codec;
   /** Each 20 ms of the caller, as mu-law. Valid during the call only, as all frames here. */
   readonly tap: (mulaw: Uint8Array) => void;
   /** The same in the agent's format, once it is ready. */
   readonly agent: (frame: Audio) => void;
 }
-
-// Calls of a worker run one after the other, so these are shared by all of them and nothing is allocated per frame.
-const carrierSamples = new Int16Array(CARRIER_FRAME_SAMPLES);
-const agentSamples = new Map<number, Int16Array>();
 
 export class Hearing {
   readonly #parts: HearingParts;
@@ -31,8 +26,7 @@ export class Hearing {
   #isReady = false;
   #isClosed = false;
   #format: AudioFormat | undefined;
-  #upsampler: Resampler | undefined;
-  #frame = new Int16Array(0);
+  #decoder: Decoder | undefined;
   /** A ring of frames; made when first needed, for good agents never. */
   #backlog: Uint8Array | undefined;
   #oldest = 0;
@@ -48,10 +42,7 @@ export class Hearing {
     if (this.#format?.encoding !== format.encoding || this.#format.rateHz !== format.rateHz) {
       this.#free();
       this.#format = format;
-      if (format.encoding === "pcm16") {
-        this.#upsampler = this.#parts.createResampler(CARRIER_RATE_HZ, format.rateHz);
-        this.#frame = frameAt(format.rateHz);
-      }
+      if (format.encoding === "pcm16") this.#decoder = this.#parts.codec.createDecoder(format.rateHz);
     }
     this.#isReady = true;
     while (this.#kept > 0 && this.#isReady) {
@@ -90,8 +81,8 @@ export class Hearing {
   }
 
   #free(): void {
-    this.#upsampler?.free();
-    this.#upsampler = undefined;
+    this.#decoder?.free();
+    this.#decoder = undefined;
   }
 
   #hear(mulaw: Uint8Array): void {
@@ -102,10 +93,7 @@ export class Hearing {
   }
 
   #tell(mulaw: Uint8Array): void {
-    if (this.#upsampler === undefined) return this.#parts.agent(mulaw);
-    decodeMulaw(mulaw, carrierSamples);
-    this.#upsampler.process(carrierSamples, this.#frame);
-    this.#parts.agent(this.#frame);
+    this.#parts.agent(this.#decoder === undefined ? mulaw : this.#decoder.decode(mulaw));
   }
 
   #keep(mulaw: Uint8Array): void {
@@ -118,12 +106,4 @@ export class Hearing {
     this.#backlog.set(mulaw, ((this.#oldest + this.#kept) % BACKLOG_FRAMES) * CARRIER_FRAME_SAMPLES);
     this.#kept++;
   }
-}
-
-function frameAt(rateHz: number): Int16Array<ArrayBuffer> {
-  const known = agentSamples.get(rateHz);
-  if (known !== undefined) return known as Int16Array<ArrayBuffer>;
-  const made = new Int16Array(frameSamples(rateHz));
-  agentSamples.set(rateHz, made);
-  return made;
 }

@@ -12,7 +12,7 @@ import type { CallRemains } from "../../lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../lane/ticket.ts";
 import type { AgentRules } from "../agents/extra.ts";
 import { type AgentMakers, loadAgentMakers } from "../agents/makers.ts";
-import { loadResamplers, type MakeResampler } from "../audio/resampler.ts";
+import { type Codec, loadCodec } from "../audio/codec.ts";
 import { Call, type CallSurroundings } from "./call.ts";
 import type { MakeRecorder } from "./recorder.ts";
 
@@ -26,7 +26,7 @@ const utf8 = new TextDecoder();
 /** What calls need of what a worker has loaded. */
 export interface Equipment {
   readonly agents: AgentMakers;
-  readonly createResampler: MakeResampler;
+  readonly codec: Codec;
   readonly prompts: Prompts;
   readonly createRecorder: MakeRecorder;
 }
@@ -37,11 +37,8 @@ export async function loadEquipment(
   prompts: Prompts,
   rules?: AgentRules,
 ): Promise<Omit<Equipment, "createRecorder">> {
-  const [agents, createResampler] = await Promise.all([
-    loadAgentMakers(agentModules, rules),
-    loadResamplers(),
-  ]);
-  return { agents, createResampler, prompts };
+  const [agents, codec] = await Promise.all([loadAgentMakers(agentModules, rules), loadCodec()]);
+  return { agents, codec, prompts };
 }
 
 /** What a worker shares with the front thread. */
@@ -119,13 +116,13 @@ export class CallHost {
   }
 
   #surroundings(seat: Seat): CallSurroundings {
-    const { agents, createResampler, createRecorder, prompts } = this.#equipment;
+    const { agents, codec, createRecorder, prompts } = this.#equipment;
     return {
       lane: this.#lane,
       counts: this.#counts,
       remains: this.#remains,
       nowMs: () => this.#clock.nowMs(),
-      createResampler,
+      codec,
       prompts,
       createRecorder,
       createAgent: (settings, line, facts) => {

@@ -7,9 +7,9 @@ import { type LaneEnd, RecordKind } from "../../lane/lane.ts";
 import type { CallRemains } from "../../lane/remains.ts";
 import type { CallTicket } from "../../lane/ticket.ts";
 import type { Audio, AudioFormat, Cut } from "../agents/port.ts";
+import type { Codec } from "../audio/codec.ts";
 import { LEVEL_MIN_DB, mulawLevelDb } from "../audio/level.ts";
 import { OutboundTrack, PARTIAL_AFTER_MS } from "../audio/outboundTrack.ts";
-import type { MakeResampler } from "../audio/resampler.ts";
 import { OutboundEncoder } from "../protocol/outbound.ts";
 import { HeardLedger, type Utterance } from "./ledger.ts";
 import { Voice } from "./voice.ts";
@@ -33,7 +33,7 @@ export interface SpeechOutlet {
   readonly counts: WorkerCounts;
   readonly remains: CallRemains;
   nowMs(): number;
-  readonly createResampler: MakeResampler;
+  readonly codec: Codec;
 }
 
 /** What the call is told, and who else listens. */
@@ -112,7 +112,7 @@ export class Speech {
     this.#voice?.flush();
     this.#voice?.free();
     this.#voice = undefined; // making one may fail
-    this.#voice = new Voice(format, this.#outlet.createResampler, (mulaw) => this.#queue(mulaw));
+    this.#voice = new Voice(format, this.#outlet.codec, (mulaw) => this.#queue(mulaw));
   }
 
   /** Whether something said is still to be heard, or the agent is in the middle of saying it. */

@@ -1,31 +1,26 @@
 // An agent's audio, in whatever format and portions it comes, as mu-law frames. Keeps what doesn't fill a frame yet;
 // knows nothing of when they are sent.
-import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, frameSamples } from "../../domain/audio.ts";
+import { CARRIER_FRAME_SAMPLES, frameSamples } from "../../domain/audio.ts";
 import type { Audio, AudioFormat } from "../agents/port.ts";
-import { encodeMulaw } from "../audio/g711.ts";
-import type { MakeResampler, Resampler } from "../audio/resampler.ts";
+import type { Codec, Encoder } from "../audio/codec.ts";
 
 /** Takes mu-law; returns how many bytes were taken, fewer than given when there is no more room. */
 export type MulawTaker = (mulaw: Uint8Array) => number;
 
-const carrierSamples = new Int16Array(CARRIER_FRAME_SAMPLES);
-const mulaw = new Uint8Array(CARRIER_FRAME_SAMPLES);
-
 export class Voice {
   readonly #take: MulawTaker;
   readonly #format: AudioFormat;
-  readonly #downsampler: Resampler | undefined;
+  readonly #encoder: Encoder | undefined;
   readonly #frameSamples: number;
   /** Samples that don't fill a frame yet; made when first needed. */
   #partial: Int16Array | undefined;
   #partialSamples = 0;
 
-  constructor(format: AudioFormat, createResampler: MakeResampler, take: MulawTaker) {
+  constructor(format: AudioFormat, codec: Codec, take: MulawTaker) {
     this.#take = take;
     this.#format = format;
     this.#frameSamples = frameSamples(format.rateHz);
-    this.#downsampler =
-      format.encoding === "pcm16" ? createResampler(format.rateHz, CARRIER_RATE_HZ) : undefined;
+    this.#encoder = format.encoding === "pcm16" ? codec.createEncoder(format.rateHz) : undefined;
   }
 
   get rateHz(): number {
@@ -73,16 +68,14 @@ export class Voice {
   /** Forgets what is not a frame yet, and the sound before it. */
   drop(): void {
     this.#partialSamples = 0;
-    this.#downsampler?.reset();
+    this.#encoder?.reset();
   }
 
   free(): void {
-    this.#downsampler?.free();
+    this.#encoder?.free();
   }
 
   #convert(samples: Int16Array): boolean {
-    this.#downsampler!.process(samples, carrierSamples);
-    encodeMulaw(carrierSamples, mulaw);
-    return this.#take(mulaw) === mulaw.length;
+    return this.#take(this.#encoder!.encode(samples)) === CARRIER_FRAME_SAMPLES;
   }
 }

@@ -32,14 +32,14 @@ describe("a call in its worker", () => {
   }
 
   it("tells its agent who is calling, and nothing before the stream is up", (t) => {
-    const { agent, resamplers } = call(t);
+    const { agent, converters } = call(t);
     const { callSid, accountSid, run, direction, from, to, workflow, variables, parameters } = ticket();
     assert.deepEqual(agent().facts, {
       ...{ callSid, accountSid, run, direction, from, to, workflow, variables, parameters },
       resumed: undefined,
     });
     assert.deepEqual(agent().told, []);
-    assert.equal(resamplers.made, 0, "a call that nobody connects needs none");
+    assert.equal(converters.made, 0, "a call that nobody connects needs none");
   });
 
   it("counts keys and passes them on, in order with the audio", (t) => {

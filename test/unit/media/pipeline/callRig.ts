@@ -85,7 +85,7 @@ export function call(t: TestContext, options: Options = {}) {
       );
       assert.equal(made.agent().told.filter((event) => event === "ended").length, 1);
       assert.equal(made.agent().told.at(-1), "ended");
-      assert.equal(made.resamplers.freed, made.resamplers.made);
+      assert.equal(made.converters.freed, made.converters.made);
     },
   };
 }

@@ -4,15 +4,15 @@ import fc from "fast-check";
 import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/domain/audio.ts";
 import { WorkerCounts } from "../../../../src/lane/counts.ts";
 import type { Audio, AudioFormat } from "../../../../src/media/agents/port.ts";
+import { loadCodec } from "../../../../src/media/audio/codec.ts";
 import { decodeMulaw } from "../../../../src/media/audio/g711.ts";
-import { loadResamplers } from "../../../../src/media/audio/resampler.ts";
 import { Hearing } from "../../../../src/media/pipeline/hearing.ts";
 
 const FRAME = 160;
 const BACKLOG_FRAMES = 100;
 const MULAW: AudioFormat = { encoding: "mulaw", rateHz: 8_000 };
 const pcm = (rateHz: AgentRateHz): AudioFormat => ({ encoding: "pcm16", rateHz });
-const createResampler = await loadResamplers();
+const codec = await loadCodec();
 
 /** What a caller says in frame `n`, which it begins with. */
 const frameOf = (n: number): Uint8Array =>
@@ -20,25 +20,25 @@ const frameOf = (n: number): Uint8Array =>
 
 function hearing() {
   const counts = new WorkerCounts();
-  const made = { resamplers: 0, freed: 0 };
+  const made = { decoders: 0, freed: 0 };
   const tapped: Uint8Array[] = [];
   const heard: Audio[] = [];
   /** What the agent does as it hears. */
   const agent = { reacts: () => {} };
   const one = new Hearing({
     counts,
-    createResampler(fromHz, toHz) {
-      made.resamplers++;
-      const resampler = createResampler(fromHz, toHz);
-      return {
-        ...{ fromHz, toHz },
-        process: (source, target) => resampler.process(source, target),
-        reset: () => resampler.reset(),
-        free() {
+    codec: {
+      ...codec,
+      createDecoder(rateHz) {
+        made.decoders++;
+        const decoder = codec.createDecoder(rateHz);
+        const free = decoder.free.bind(decoder);
+        decoder.free = () => {
           made.freed++;
-          resampler.free();
-        },
-      };
+          free();
+        };
+        return decoder;
+      },
     },
     tap: (mulaw) => tapped.push(mulaw.slice()),
     agent(frame) {
@@ -70,7 +70,7 @@ describe("the caller's audio", () => {
     says(200);
     assert.deepEqual(frames(), range(0, 200));
     assert.ok(heard.every((frame) => frame instanceof Uint8Array && frame.length === FRAME));
-    assert.equal(made.resamplers, 0);
+    assert.equal(made.decoders, 0);
   });
 
   it("is kept for two seconds while the agent can't take it; then the oldest is dropped, and counted", () => {
@@ -108,7 +108,7 @@ describe("the caller's audio", () => {
       [...fill(160, 2), ...fill(480, 3), ...fill(160, 4), ...fill(320, 1)],
     );
     assert.ok(heard.slice(5, 9).every((frame) => frame instanceof Uint8Array));
-    assert.deepEqual(made, { resamplers: 3, freed: 2 }, "one for each format, and none for the same again");
+    assert.deepEqual(made, { decoders: 3, freed: 2 }, "one for each format, and none for the same again");
     const decoded = new Int16Array(FRAME);
     decodeMulaw(frameOf(1), decoded);
     assert.deepEqual(heard[1], decoded);
@@ -189,7 +189,7 @@ describe("the caller's audio", () => {
     for (let n = 0; n < 3; n++) on.hearing.accept(200 + 20 * n, frameOf(n), FRAME);
     on.hearing.ready(MULAW);
     assert.deepEqual([on.heard.length, on.tapped.length], [1, 1]);
-    assert.deepEqual(on.made, { resamplers: 1, freed: 1 });
+    assert.deepEqual(on.made, { decoders: 1, freed: 1 });
     assert.equal(on.counts.get("framesHeard"), 8, "they came in time all the same");
   });
 });

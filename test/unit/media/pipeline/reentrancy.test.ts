@@ -143,7 +143,7 @@ describe("whatever fails while a call ends", () => {
       const { lane } = one.around;
       const write = lane.write.bind(lane);
       if (at === "news") lane.write = () => assert.fail("no lane any more");
-      else one.resamplers.failAtFree = true;
+      else one.converters.failAtFree = true;
       assert.throws(() => one.call.end("call_error"));
       lane.write = write;
       assert.deepEqual(

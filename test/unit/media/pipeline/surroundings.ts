@@ -1,5 +1,5 @@
 // What a call has around it in its worker, made for a test: a clock that is moved by hand, a lane whose other end
-// is here, resamplers that are counted, an agent that remembers.
+// is here, a codec whose decoders and encoders are counted, an agent that remembers.
 import { MessageChannel } from "node:worker_threads";
 import type { AgentRateHz } from "../../../../src/domain/audio.ts";
 import { AccountSid, CallSid, RunId, StreamSid } from "../../../../src/domain/ids.ts";
@@ -9,7 +9,7 @@ import type { ToldNews } from "../../../../src/lane/news.ts";
 import { CallRemains } from "../../../../src/lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../../../src/lane/ticket.ts";
 import type { Agent, Audio, AudioFormat, CallFacts, Cut, Line } from "../../../../src/media/agents/port.ts";
-import { loadResamplers } from "../../../../src/media/audio/resampler.ts";
+import { type Codec, loadCodec } from "../../../../src/media/audio/codec.ts";
 import type { CallSurroundings } from "../../../../src/media/pipeline/call.ts";
 import { readPrompts } from "../../../../src/media/recordings/recordings.ts";
 import { briefing } from "../../../support/briefing.ts";
@@ -20,7 +20,7 @@ export const STREAM_SID = StreamSid(`MZ${HEX}`);
 export const SLOT = 2;
 export const EPOCH = 7;
 
-const createSpeex = await loadResamplers();
+const codec = await loadCodec();
 const prompts = readPrompts();
 const utf8 = new TextEncoder();
 
@@ -124,29 +124,28 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
     records.push({ kind, epoch, text: Buffer.from(bytes).toString() });
   });
   const reports: TaskReport[] = [];
-  const resamplers = { made: 0, freed: 0, failAtFree: false };
+  const converters = { made: 0, freed: 0, failAtFree: false };
   /** What the call's recorder was told, if the call is recorded. */
   const recorded: string[] = [];
+  const counted = <One extends ReturnType<Codec[keyof Codec]>>(one: One): One => {
+    const free = one.free.bind(one);
+    converters.made++;
+    one.free = () => {
+      converters.freed++;
+      if (converters.failAtFree) throw new Error("nothing gets free");
+      free();
+    };
+    return one;
+  };
   let agent: RememberingAgent | undefined;
   const around: CallSurroundings = {
     lane,
     counts: new WorkerCounts(),
     remains: new CallRemains({ slots: SLOT + 1 }),
     nowMs: () => clock.nowMs(),
-    createResampler(fromHz, toHz) {
-      const made = createSpeex(fromHz, toHz);
-      resamplers.made++;
-      return {
-        fromHz,
-        toHz,
-        process: (source, target) => made.process(source, target),
-        reset: () => made.reset(),
-        free() {
-          resamplers.freed++;
-          if (resamplers.failAtFree) throw new Error("no resampler gets free");
-          made.free();
-        },
-      };
+    codec: {
+      createDecoder: (rateHz) => counted(codec.createDecoder(rateHz)),
+      createEncoder: (rateHz) => counted(codec.createEncoder(rateHz)),
     },
     prompts,
     createRecorder: (_ticket, _startedMs, tell) => ({
@@ -188,7 +187,7 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
     around,
     clock,
     reports,
-    resamplers,
+    converters,
     recorded,
     counts: around.counts,
     remains: around.remains,

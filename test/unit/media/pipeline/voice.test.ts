@@ -3,16 +3,16 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { AGENT_RATES_HZ, frameSamples } from "../../../../src/domain/audio.ts";
 import type { Audio, AudioFormat } from "../../../../src/media/agents/port.ts";
-import { loadResamplers } from "../../../../src/media/audio/resampler.ts";
+import { loadCodec } from "../../../../src/media/audio/codec.ts";
 import { Voice } from "../../../../src/media/pipeline/voice.ts";
 
 const FRAME = 160;
-const createResampler = await loadResamplers();
+const codec = await loadCodec();
 
 /** A voice, and the bytes that were taken of it: at most so many. */
 function voice(format: AudioFormat, room = Number.POSITIVE_INFINITY) {
   const taken: number[] = [];
-  const one = new Voice(format, createResampler, (mulaw) => {
+  const one = new Voice(format, codec, (mulaw) => {
     const takes = Math.min(mulaw.length, room - taken.length);
     taken.push(...mulaw.subarray(0, takes));
     return takes;

@@ -1,0 +1,34 @@
+// A frame from mu-law to an agent's rate and back, in one step each way, against the same in TypeScript, as a worker
+// has it whose WASM knows no SIMD.
+import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../src/domain/audio.ts";
+import { codecOf, type Decoder, type Encoder, loadCodec } from "../../src/media/audio/codec.ts";
+import { filled } from "../../src/media/audio/kernels/kernels.ts";
+import { plainKernels } from "../../src/media/audio/kernels/plain.ts";
+import { CODES, type Kernel, WIDE } from "./kernel.ts";
+
+const ours = await loadCodec();
+const plain = codecOf(filled(plainKernels()));
+
+export const codec: readonly Kernel[] = AGENT_RATES_HZ.flatMap((rateHz) => [
+  {
+    name: `mu-law to ${rateHz / 1_000} kHz`,
+    ours: decoding(ours.createDecoder(rateHz)),
+    library: "TypeScript",
+    theirs: decoding(plain.createDecoder(rateHz)),
+  },
+  {
+    name: `${rateHz / 1_000} kHz to mu-law`,
+    ours: encoding(ours.createEncoder(rateHz), rateHz),
+    library: "TypeScript",
+    theirs: encoding(plain.createEncoder(rateHz), rateHz),
+  },
+]);
+
+function decoding(decoder: Decoder): Kernel["ours"] {
+  return (n) => decoder.decode(CODES[n]!);
+}
+
+function encoding(encoder: Encoder, rateHz: AgentRateHz): Kernel["ours"] {
+  const frames = WIDE.map((samples) => samples.slice(0, frameSamples(rateHz)));
+  return (n) => encoder.encode(frames[n]!);
+}
