@@ -25,10 +25,10 @@ const GAP_MS = 4 * 500;
 const STUCK_GAP_MS = 4 * 1_000;
 /** Where no worker is left, one has to start first. */
 const BOOT_GAP_MS = 4 * 1_000;
-const SPEECH_MS = 6_000;
+const SPEECH_MS = 4_000;
 const HZ = 700;
 
-/** Speaks six seconds, and after a takeover what of them was not heard. */
+/** Speaks for seconds, and after a takeover what of them was not heard. */
 const RESUMING = {
   ready: { type: "ready", resume_id: "session-42" },
   onMessage: ({ type, heard_ms }, connection) => {
