@@ -150,8 +150,9 @@ function oddOf(samples: v128): v128 {
 
 /** Without their fraction, clipped, in the order of time. */
 function woven(even: v128, odd: v128): v128 {
-  const samples = i16x8.narrow_i32x4_s(i32x4.shr_s(even, 14), i32x4.shr_s(odd, 14));
-  return v128.shuffle<i16>(samples, samples, 0, 4, 1, 5, 2, 6, 3, 7);
+  const first = i32x4.shr_s(v128.shuffle<i32>(even, odd, 0, 4, 1, 5), 14);
+  const last = i32x4.shr_s(v128.shuffle<i32>(even, odd, 2, 6, 3, 7), 14);
+  return i16x8.narrow_i32x4_s(first, last);
 }
 
 function filterOf(ratio: i32): i32 {
@@ -185,7 +186,8 @@ function compress(source: i32): void {
   }
 }
 
-// Eight samples of each phase, or plane, at a time. Sixes are threes of pairs.
+// Eight samples of each phase, or plane, at a time. Threes are taken as pairs of neighbours, a b, c a, b c, and sixes as
+// three pairs: processors shuffle those at once, where any other order of samples costs them a table.
 
 function interleave2(pure: i32): void {
   for (let at: i32 = 0; at < CARRIER_BYTES; at += 16) {
@@ -201,13 +203,9 @@ function interleave3(pure: i32): void {
     const a = v128.load(PHASES + at);
     const b = v128.load(PHASES + CARRIER_BYTES + at);
     const c = v128.load(pure + at);
-    const target = SAMPLES_OUT + 3 * at;
-    const first = v128.shuffle<i16>(a, b, 0, 8, 0, 1, 9, 0, 2, 10);
-    v128.store(target, v128.shuffle<i16>(first, c, 0, 1, 8, 3, 4, 9, 6, 7));
-    const second = v128.shuffle<i16>(a, b, 0, 3, 11, 0, 4, 12, 0, 5);
-    v128.store(target, v128.shuffle<i16>(second, c, 10, 1, 2, 11, 4, 5, 12, 7), 16);
-    const third = v128.shuffle<i16>(a, b, 13, 0, 6, 14, 0, 7, 15, 0);
-    v128.store(target, v128.shuffle<i16>(third, c, 0, 13, 2, 3, 14, 5, 6, 15), 32);
+    const ab = evenAndOdd(a, i32x4.shl(b, 16));
+    const bc = evenAndOdd(i32x4.shr_u(b, 16), c);
+    interleavePairs(ab, evenAndOdd(c, a), bc, SAMPLES_OUT + 3 * at);
   }
 }
 
@@ -225,40 +223,33 @@ function interleave6(pure: i32): void {
   }
 }
 
-function interleavePairs(ab: v128, cd: v128, ef: v128, target: i32): void {
-  v128.store(target, v128.shuffle<i32>(v128.shuffle<i32>(ab, cd, 0, 4, 0, 1), ef, 0, 1, 4, 3));
-  v128.store(target, v128.shuffle<i32>(v128.shuffle<i32>(ab, cd, 5, 0, 2, 6), ef, 0, 5, 2, 3), 16);
-  v128.store(target, v128.shuffle<i32>(v128.shuffle<i32>(ab, cd, 0, 3, 7, 0), ef, 6, 1, 2, 7), 32);
-}
-
-function pairsLow(a: v128, b: v128): v128 {
-  return v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-}
-
-function pairsHigh(a: v128, b: v128): v128 {
-  return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+/** Of four pairs of each kind. */
+function interleavePairs(a: v128, b: v128, c: v128, target: i32): void {
+  v128.store(target, v128.shuffle<i32>(v128.shuffle<i32>(a, b, 0, 4, 0, 1), c, 0, 1, 4, 3));
+  v128.store(target, v128.shuffle<i32>(v128.shuffle<i32>(a, b, 5, 0, 2, 6), c, 0, 5, 2, 3), 16);
+  v128.store(target, v128.shuffle<i32>(v128.shuffle<i32>(a, b, 0, 3, 7, 0), c, 6, 1, 2, 7), 32);
 }
 
 function deinterleave2(): void {
   for (let at: i32 = 0; at < CARRIER_BYTES; at += 16) {
     const a = v128.load(SAMPLES_IN + 2 * at);
     const b = v128.load(SAMPLES_IN + 2 * at, 16);
-    toPlane(0, at, v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14));
-    toPlane(1, at, v128.shuffle<i16>(a, b, 1, 3, 5, 7, 9, 11, 13, 15));
+    toPlane(0, at, evens(a, b));
+    toPlane(1, at, odds(a, b));
   }
 }
 
 function deinterleave3(): void {
   for (let at: i32 = 0; at < CARRIER_BYTES; at += 16) {
-    const a = v128.load(SAMPLES_IN + 3 * at);
-    const b = v128.load(SAMPLES_IN + 3 * at, 16);
-    const c = v128.load(SAMPLES_IN + 3 * at, 32);
-    const first = v128.shuffle<i16>(a, b, 0, 3, 6, 9, 12, 15, 0, 0);
-    toPlane(0, at, v128.shuffle<i16>(first, c, 0, 1, 2, 3, 4, 5, 10, 13));
-    const second = v128.shuffle<i16>(a, b, 1, 4, 7, 10, 13, 0, 0, 0);
-    toPlane(1, at, v128.shuffle<i16>(second, c, 0, 1, 2, 3, 4, 8, 11, 14));
-    const third = v128.shuffle<i16>(a, b, 2, 5, 8, 11, 14, 0, 0, 0);
-    toPlane(2, at, v128.shuffle<i16>(third, c, 0, 1, 2, 3, 4, 9, 12, 15));
+    const first = v128.load(SAMPLES_IN + 3 * at);
+    const second = v128.load(SAMPLES_IN + 3 * at, 16);
+    const third = v128.load(SAMPLES_IN + 3 * at, 32);
+    const ab = firstPairs(first, second, third);
+    const ca = secondPairs(first, second, third);
+    const bc = thirdPairs(first, second, third);
+    toPlane(0, at, evenAndOdd(ab, ca));
+    toPlane(1, at, evenAndOdd(i32x4.shr_u(ab, 16), i32x4.shl(bc, 16)));
+    toPlane(2, at, evenAndOdd(ca, bc));
   }
 }
 
@@ -271,29 +262,52 @@ function deinterleave6(): void {
     const d = v128.load(from, 48);
     const e = v128.load(from, 64);
     const f = v128.load(from, 80);
-    planePair(0, at, pairs0(a, b, c), pairs0(d, e, f));
-    planePair(2, at, pairs1(a, b, c), pairs1(d, e, f));
-    planePair(4, at, pairs2(a, b, c), pairs2(d, e, f));
+    pairsToPlanes(0, at, firstPairs(a, b, c), firstPairs(d, e, f));
+    pairsToPlanes(2, at, secondPairs(a, b, c), secondPairs(d, e, f));
+    pairsToPlanes(4, at, thirdPairs(a, b, c), thirdPairs(d, e, f));
   }
 }
 
-function planePair(plane: i32, at: i32, a: v128, b: v128): void {
-  toPlane(plane, at, v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14));
-  toPlane(plane + 1, at, v128.shuffle<i16>(a, b, 1, 3, 5, 7, 9, 11, 13, 15));
-}
-
-function pairs0(a: v128, b: v128, c: v128): v128 {
-  return v128.shuffle<i32>(v128.shuffle<i32>(a, b, 0, 3, 6, 0), c, 0, 1, 2, 5);
-}
-
-function pairs1(a: v128, b: v128, c: v128): v128 {
-  return v128.shuffle<i32>(v128.shuffle<i32>(a, b, 1, 4, 7, 0), c, 0, 1, 2, 6);
-}
-
-function pairs2(a: v128, b: v128, c: v128): v128 {
-  return v128.shuffle<i32>(v128.shuffle<i32>(a, b, 2, 5, 0, 0), c, 0, 1, 4, 7);
+function pairsToPlanes(plane: i32, at: i32, first: v128, last: v128): void {
+  toPlane(plane, at, evens(first, last));
+  toPlane(plane + 1, at, odds(first, last));
 }
 
 function toPlane(plane: i32, at: i32, samples: v128): void {
   v128.store(PLANES + plane * PLANE_BYTES + HISTORY_BYTES + at, samples);
+}
+
+// Of twelve pairs every third.
+
+function firstPairs(a: v128, b: v128, c: v128): v128 {
+  return v128.shuffle<i32>(v128.shuffle<i32>(a, b, 0, 3, 6, 0), c, 0, 1, 2, 5);
+}
+
+function secondPairs(a: v128, b: v128, c: v128): v128 {
+  return v128.shuffle<i32>(v128.shuffle<i32>(a, b, 1, 4, 7, 0), c, 0, 1, 2, 6);
+}
+
+function thirdPairs(a: v128, b: v128, c: v128): v128 {
+  return v128.shuffle<i32>(v128.shuffle<i32>(a, b, 2, 5, 0, 0), c, 0, 1, 4, 7);
+}
+
+function pairsLow(a: v128, b: v128): v128 {
+  return v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+function pairsHigh(a: v128, b: v128): v128 {
+  return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+function evens(a: v128, b: v128): v128 {
+  return v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+}
+
+function odds(a: v128, b: v128): v128 {
+  return v128.shuffle<i16>(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+}
+
+/** The even samples of one, the odd ones of the other, each where it is. */
+function evenAndOdd(even: v128, odd: v128): v128 {
+  return v128.shuffle<i16>(even, odd, 0, 9, 2, 11, 4, 13, 6, 15);
 }
