@@ -1,5 +1,5 @@
 // The smallest agent worth calling: greets with two tones, then says back what it hears, and hangs up on the key #.
-//   node docs/examples/agentServer.ts [port]
+//   npx node docs/examples/agentServer.ts [port]
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 
