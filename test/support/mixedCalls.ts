@@ -5,7 +5,7 @@ import type { TwinCall } from "../../src/twin/call.ts";
 import { encode } from "../../src/twin/mulaw.ts";
 import type { TwinStream } from "../../src/twin/stream.ts";
 import type { AgentConnection, AgentServer } from "./agentServer.ts";
-import { type AgentStory, dialUntilTaken, recordAfter, startAgentStory } from "./agentStory.ts";
+import { type AgentStory, dialUntilTaken, recordAfter, startAgentStory, told } from "./agentStory.ts";
 import { ECHO_NUMBER, TEST_AGENT_NUMBER } from "./gateway.ts";
 import { recordOf } from "./records.ts";
 import { returned } from "./returned.ts";
@@ -49,7 +49,7 @@ export interface MixedPlan {
 
 export interface Mixed {
   calls: number;
-  /** Calls that did not end because their callers hung up, in words. */
+  /** Calls that did not end because their callers hung up, or on which the gateway had to speak, in words. */
   readonly lost: string[];
   readonly kills: number;
   moved: number;
@@ -73,11 +73,12 @@ export async function runMixed(plan: MixedPlan): Promise<Mixed> {
   const cpu = process.cpuUsage();
   const beganMs = performance.now();
   const untilMs = beganMs + plan.forMs;
+  const moved = new Set<TwinCall>();
   const lines = Array.from({ length: plan.calls }, async (_, line) => {
-    await delay(line * 20);
-    while (performance.now() < untilMs) await oneCall(story, line, plan, untilMs, mixed);
+    await delay(line * 40);
+    while (performance.now() < untilMs) await oneCall(story, line, plan, untilMs, mixed, moved);
   });
-  const kills = await killAgainAndAgain(story, plan.workers, untilMs);
+  const kills = await killAgainAndAgain(story, plan.workers, untilMs, moved);
   await Promise.all(lines);
   const { user, system } = process.cpuUsage(cpu);
   mixed.cores = (user + system) / 1_000 / (performance.now() - beganMs);
@@ -99,7 +100,14 @@ export function mixedInWords({ calls, lost, kills, moved, gapsMs, frames, foreig
   );
 }
 
-async function oneCall(story: MixedStory, line: number, plan: MixedPlan, untilMs: number, mixed: Mixed) {
+async function oneCall(
+  story: MixedStory,
+  line: number,
+  plan: MixedPlan,
+  untilMs: number,
+  mixed: Mixed,
+  moved: Set<TwinCall>,
+) {
   const kind = KINDS[line % KINDS.length]!;
   const hz = TONES_HZ[line % TONES_HZ.length]!;
   const call = await dialUntilTaken(story, kind === "echo" ? ECHO_NUMBER : story.numberOf(kind));
@@ -113,13 +121,20 @@ async function oneCall(story: MixedStory, line: number, plan: MixedPlan, untilMs
     wasMoved(story, call);
   while (!isOver()) await delay(50);
   const isMoved = wasMoved(story, call);
-  if (isMoved) await delay(AFTER_MOVE_MS);
+  if (isMoved) {
+    moved.add(call);
+    await delay(AFTER_MOVE_MS);
+  }
   await call.hangUp();
-  const { outcome } = await recordAfter(story, call);
-  const lost = outcome === "caller_hung_up" ? call.complaints[0]?.text : outcome;
+  const record = await recordAfter(story, call);
+  moved.delete(call);
+  const { outcome } = record;
+  const prompts = told(record, "prompt").map(({ prompt, why }) => `${prompt}, because ${why}`);
+  const lost = outcome === "caller_hung_up" ? (call.complaints[0]?.text ?? prompts[0]) : outcome;
   if (lost !== undefined) {
-    mixed.lost.push(`${kind}, ${hz} Hz: ${lost}`);
-    return; // what comes back is an apology
+    const happened = record.events.slice(-5).map(({ kind: event, detail = "" }) => `${event} ${detail}`);
+    mixed.lost.push(`${kind}, ${hz} Hz: ${lost} (${happened.map((words) => words.trim()).join(", ")})`);
+    return; // what comes back is the gateway's own voice
   }
   if (isMoved) {
     mixed.moved++;
@@ -159,15 +174,22 @@ async function lookAt(stream: TwinStream, hz: number, tonesHz: readonly number[]
 }
 
 /** One worker every two seconds, each in its turn: a caller on it presses the key that ends it. */
-async function killAgainAndAgain(story: MixedStory, workers: number, untilMs: number): Promise<number> {
+async function killAgainAndAgain(
+  story: MixedStory,
+  workers: number,
+  untilMs: number,
+  moved: ReadonlySet<TwinCall>,
+): Promise<number> {
   const killer = async () => {
     const call = await dialUntilTaken(story, TEST_AGENT_NUMBER);
     return { call, stream: await call.connect() };
   };
   const killers = await Promise.all(Array.from({ length: workers }, killer));
   let kills = 0;
-  for (let atMs = performance.now() + KILL_EVERY_MS; atMs < untilMs - KILL_EVERY_MS; atMs += KILL_EVERY_MS) {
-    await delay(Math.max(0, atMs - performance.now()));
+  for (;;) {
+    await delay(KILL_EVERY_MS);
+    await until("those who have moved to hang up", () => moved.size === 0, 20_000);
+    if (performance.now() > untilMs - KILL_EVERY_MS) break;
     const { call, stream } = killers.shift()!;
     stream.press("7");
     await until("the worker to die", () => wasMoved(story, call));
