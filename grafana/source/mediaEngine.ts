@@ -59,7 +59,7 @@ export const mediaEngine = (): string =>
           "To callers, by fate",
           {
             description:
-              "20 ms frames a second. dropped_clear and stale are interruptions, as they should be. dropped_queue: the agent is too far ahead. dropped_lane: the front thread is behind. dropped_socket: Twilio reads too slowly.",
+              "20 ms frames a second. dropped_clear: what was unsaid, as it should be. dropped_queue: the agent is too far ahead. dropped_lane: the front thread is behind. dropped_socket: Twilio reads too slowly.",
             unit: "cps",
           },
           ["{{fate}}", total("frames_total", "fate", 'direction="out"')],

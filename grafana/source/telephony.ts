@@ -121,13 +121,12 @@ export const telephony = (): string =>
           "Until an interrupted agent falls silent",
           {
             description:
-              "From the caller's first sound, or the agent's word, until the clear is on its way. The caller's takes as long as it takes to be sure that it is speech.",
+              "From the first sound of a caller who interrupts until the clear is on its way: as long as it takes to be sure that it is speech.",
             unit: "s",
             warnAt: 0.3,
             badAt: 0.5,
           },
-          ["p50 by {{by}}", quantile(0.5, "interruption_seconds", "by")],
-          ["p95 by {{by}}", quantile(0.95, "interruption_seconds", "by")],
+          ...share("clear", "interruption_seconds"),
         ),
         graph(
           "What the gateway says itself",
@@ -185,9 +184,8 @@ export const telephony = (): string =>
           "Call records waiting",
           {
             description:
-              "For the database. More than a few for long: it can't write. At 5,000 callers hear busy.",
+              "For the database. Those of live calls wait for up to a second; many more than there are calls: it can't write. At 5,000 callers hear busy.",
             unit: "short",
-            warnAt: 100,
             badAt: 2_500,
           },
           ["{{instance}}", `sum by (instance) (${of("call_records_waiting")})`],

@@ -15,7 +15,6 @@ const NAMES = [
   "framesDroppedQueue", // agent's frames dropped: its queue was full
   "framesDroppedClear", // agent's frames dropped: the caller interrupted
   "framesDroppedLane", // agent's frames dropped: the front thread was behind
-  "framesStale", // agent's frames dropped: of an interrupted utterance
   "underruns", // times the agent's audio ran dry between two frames
   "marksEchoed",
   "callErrors", // exceptions in one call's own code

@@ -63,9 +63,8 @@ export function agentMetrics(make: Registrar): (news: News) => void {
   );
   const interruptionTime = make.histogram(
     "interruption_seconds",
-    "From the caller's first sound, or the agent's word, until the clear was on its way to Twilio.",
+    "From the first sound of a caller who interrupted until the clear was on its way to Twilio.",
     INTERRUPTION_BUCKETS_S,
-    { by: ["caller", "agent"] },
   );
   const utterances = make.counter(
     "utterances_total",
@@ -125,7 +124,8 @@ export function agentMetrics(make: Registrar): (news: News) => void {
       case "speech_started":
         return speechStarts.inc({ is_interrupting: String(news.isInterrupting) });
       case "interrupted":
-        interruptionTime.observe({ by: news.by }, news.tookMs / 1_000);
+        // What an agent unsays is cleared within the same turn of its thread.
+        if (news.by === "caller") interruptionTime.observe(news.tookMs / 1_000);
         return interruptions.inc({ by: news.by });
       case "utterance":
         return utterances.inc({ is_interrupted: String(news.isInterrupted) });

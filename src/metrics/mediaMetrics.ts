@@ -27,7 +27,6 @@ const FRAME_FATES: readonly (readonly [direction: "in" | "out", fate: string, co
   ["out", "dropped_queue", "framesDroppedQueue"],
   ["out", "dropped_clear", "framesDroppedClear"],
   ["out", "dropped_lane", "framesDroppedLane"],
-  ["out", "stale", "framesStale"],
 ];
 
 /** `socketDrops`: frames that media sockets did not take. */

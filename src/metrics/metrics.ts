@@ -3,7 +3,7 @@
 // account, and no value is kept anywhere else.
 import type { Counter, Histogram, Registry } from "prom-client";
 import type { Clock, Stop } from "../domain/clock.ts";
-import { DIAL_ENDINGS, END_REASONS, type Outcome, REFUSALS, STREAM_VIOLATIONS } from "../domain/endings.ts";
+import { OUTCOMES, type Outcome, STREAM_VIOLATIONS } from "../domain/endings.ts";
 import type { News } from "../lane/news.ts";
 import type { WorkerDeath } from "../pool/mediaPool.ts";
 import { agentMetrics } from "./agentMetrics.ts";
@@ -105,14 +105,10 @@ export class Metrics {
   constructor(labels: MetricLabels, clock: Clock) {
     const make = this.#make;
     this.#clock = clock;
-    this.#ended = make.counter<"direction" | "reason">(
-      "calls_ended_total",
-      "Calls that ended or were refused, by why.",
-      { direction: [], reason: [] }, // each direction has reasons of its own
-    );
-    for (const reason of [...END_REASONS, ...REFUSALS]) this.#ended.inc({ direction: "inbound", reason }, 0);
-    for (const reason of [...END_REASONS, ...DIAL_ENDINGS])
-      this.#ended.inc({ direction: "outbound", reason }, 0);
+    this.#ended = make.counter("calls_ended_total", "Calls that ended or were refused, by why.", {
+      direction: ["inbound", "outbound"],
+      reason: OUTCOMES,
+    });
     this.#answers = make.counter("webhook_answers_total", "What Twilio's webhooks were answered.", {
       answer: labels.webhookAnswers,
     });
@@ -212,7 +208,7 @@ export class Metrics {
     );
     make.gauge(
       "call_records_waiting",
-      "Call records that wait to be written. More than a few for long: the database can't write.",
+      "Call records that wait to be written, for up to a second those of calls that go on. Many more than there are calls: the database can't write.",
       sources.recordsWaiting,
     );
     make.gauge(

@@ -220,7 +220,7 @@ export class Call implements Line {
     this.#hasSpoken = true;
     this.#turns.agentSpoke(nowMs, fromMs, heardMs);
     this.#patience?.agentHeardUntil(speech.lastWordMs(nowMs));
-    this.#progressed(nowMs);
+    this.#progressed(this.#around.nowMs()); // later by what it took to make frames of it: our share of a turn
     return taken;
   }
 

@@ -86,7 +86,7 @@ describe("the scrape", () => {
     assert.deepEqual(fates, [
       ...["in concealed", "in dropped_agent", "in dropped_lane", "in heard", "in late"],
       ...["out dropped_clear", "out dropped_lane", "out dropped_queue", "out dropped_socket"],
-      ...["out sent", "out stale"],
+      ...["out sent"],
     ]);
     assert.equal(read.value("calls_max"), 25);
     assert.equal(read.value("workers"), 2);

@@ -59,6 +59,7 @@ describe("what a call's worker tells", () => {
       { kind: "turn", agentMs: 1_500, forwardMs: 2, heardMs: 1_625 },
       { kind: "first_audio", sinceTaskMs: 1_500, sinceStreamMs: 750 },
       { kind: "interrupted", by: "caller", droppedMs: 1_000, tookMs: 125 },
+      { kind: "interrupted", by: "agent", droppedMs: 1_000, tookMs: 0 },
     );
     assert.deepEqual(counted, {
       turn_agent_seconds_sum: 2,
@@ -72,8 +73,9 @@ describe("what a call's worker tells", () => {
       "first_audio_seconds_sum stream": 0.75,
       "first_audio_seconds_count stream": 1,
       "interruptions_total caller": 1,
-      "interruption_seconds_sum caller": 0.125,
-      "interruption_seconds_count caller": 1,
+      "interruptions_total agent": 1,
+      interruption_seconds_sum: 0.125,
+      interruption_seconds_count: 1,
     });
   });
 
