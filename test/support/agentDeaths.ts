@@ -16,11 +16,13 @@ export interface Deaths {
   readonly apologyMs: readonly number[];
 }
 
+type DyingStory = AgentStory<"back" | "gone">;
+
 /** What the servers of `killAgents` are: told in `ready`, and told back in `resumed`. */
 export const RESUMABLE = { ready: { type: "ready", resume_id: "session-7" } };
 
 /** So many calls whose agent's connection breaks and is found again, and as many whose server is gone for good. */
-export async function killAgents(story: AgentStory<"back" | "gone">, each: number): Promise<Deaths> {
+export async function killAgents(story: DyingStory, each: number): Promise<Deaths> {
   const calls = Array.from({ length: each });
   const backMs = Promise.all(calls.map(() => dieAndComeBack(story)));
   const talks = await Promise.all(calls.map(() => story.talk("gone")));
@@ -31,7 +33,7 @@ export async function killAgents(story: AgentStory<"back" | "gone">, each: numbe
   return { backMs: await backMs, apologyMs: await Promise.all(apologyMs) };
 }
 
-async function dieAndComeBack(story: AgentStory<"back" | "gone">): Promise<number> {
+async function dieAndComeBack(story: DyingStory): Promise<number> {
   const { call, stream, agent } = await story.talk("back");
   agent.say(encode(tone(700, 400)));
   agent.send({ type: "utterance_end" });
@@ -56,11 +58,7 @@ async function dieAndComeBack(story: AgentStory<"back" | "gone">): Promise<numbe
   return tookMs;
 }
 
-async function apologized(
-  story: AgentStory<"back" | "gone">,
-  { call }: Talk,
-  diedMs: number,
-): Promise<number> {
+async function apologized(story: DyingStory, { call }: Talk, diedMs: number): Promise<number> {
   await call.ended;
   const record = await recordAfter(story, call);
   assert.deepEqual([record.outcome, record.isApologized], ["agent_failed", true]);

@@ -97,15 +97,22 @@ export async function dialUntilTaken({ twilio }: Story, to: string): Promise<Twi
 /** The newest connection that a server has for a call, once it has said hello. */
 export async function connectionOf(
   server: AgentServer,
-  { sid }: { readonly sid: string },
+  call: { readonly sid: string },
   after?: AgentConnection,
 ): Promise<AgentConnection> {
-  const find = () => server.connections.findLast(({ hello }) => callSidOf(hello) === sid);
   await until("the agent's server to be told of the call", () => {
-    const found = find();
+    const found = newestConnection(server, call);
     return found !== undefined && found !== after;
   });
-  return find()!;
+  return newestConnection(server, call)!;
+}
+
+/** The same, if there is one. */
+export function newestConnection(
+  { connections }: AgentServer,
+  { sid }: { readonly sid: string },
+): AgentConnection | undefined {
+  return connections.findLast(({ hello }) => callSidOf(hello) === sid);
 }
 
 function callSidOf(hello: Message | undefined): unknown {

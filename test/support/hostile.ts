@@ -9,11 +9,12 @@ import { Ajv } from "ajv";
 import { mediaText } from "../../src/twin/messages.ts";
 import type { TwinStream } from "../../src/twin/stream.ts";
 import type { AgentConnection, AgentServer } from "./agentServer.ts";
-import { type AgentStory, codes, connectionOf, startAgentStory } from "./agentStory.ts";
+import { type AgentStory, codes, newestConnection, startAgentStory } from "./agentStory.ts";
 import { counted } from "./counts.ts";
+import { recordOf } from "./records.ts";
 import { returnedCodes } from "./returned.ts";
 import { tone } from "./sound.ts";
-import { allFree } from "./until.ts";
+import { allFree, until } from "./until.ts";
 
 /** A stream may send 500 messages in a burst; what comes on top ends it. */
 const STREAM_BURST = 450;
@@ -169,8 +170,12 @@ async function hostileAgent(
 ): Promise<void> {
   const call = await story.dial(name);
   call.answer();
-  const agent = await connectionOf(story.servers[name], call);
+  const connection = () => newestConnection(story.servers[name], call);
+  const isGivenUp = () => recordOf(story.gateway, call).outcome !== undefined;
+  await until("the agent to be called, or spared", () => connection() !== undefined || isGivenUp());
   hostile.calls++;
+  const agent = connection();
+  if (agent === undefined) return; // its server has failed again and again, and is left alone for now
   for (let sent = 0; sent < AGENT_TEXTS + AGENT_AUDIOS && agent.closed === undefined; sent++) {
     if (random() < AGENT_TEXTS / (AGENT_TEXTS + AGENT_AUDIOS)) {
       agent.sendText(ofAgent(name === "unready", random));
