@@ -67,6 +67,8 @@ export class Call implements Line {
   #stalledMs = 0;
   #digits = 0;
   #isOver = false;
+  /** One for all frames. */
+  readonly #agentNow = { isSpeaking: false, isPreparing: false, isGreeted: false };
 
   constructor(ticket: CallTicket, around: CallSurroundings) {
     this.ticket = ticket;
@@ -388,7 +390,12 @@ export class Call implements Line {
   }
 
   #agentSide(nowMs: number): AgentSide {
-    return { isSpeaking: this.#speech.isSpeaking(nowMs), isGreeted: this.#speech.isGreeted };
+    const speech = this.#speech;
+    const side = this.#agentNow;
+    side.isSpeaking = speech.isSpeaking(nowMs);
+    side.isPreparing = speech.isPreparing(nowMs);
+    side.isGreeted = speech.isGreeted;
+    return side;
   }
 
   #mayBeCut(nowMs: number): boolean {

@@ -120,6 +120,12 @@ export class Speech {
     return this.#ledger.isMidUtterance || this.#track.heardMs(nowMs) < this.#track.endMs;
   }
 
+  /** Whether the agent has begun an utterance, and there is nothing of it or before it to be heard yet. */
+  isPreparing(nowMs: number): boolean {
+    const { isMidUtterance, isGrowing } = this.#ledger;
+    return isMidUtterance && !isGrowing && this.#track.heardMs(nowMs) >= this.#track.endMs;
+  }
+
   get queuedMs(): number {
     return this.#track.queuedMs;
   }

@@ -5,10 +5,12 @@ import type { Interruption } from "../../domain/agentSettings.ts";
 import { FRAME_MS } from "../../domain/audio.ts";
 import type { News } from "../../lane/news.ts";
 
-/** What of the agent's side counts when the caller begins to speak. */
+/** What of the agent's side counts when the caller begins to speak, or ceases. */
 export interface AgentSide {
   /** Whether something it said is still to be heard, or to be said. */
   readonly isSpeaking: boolean;
+  /** Whether all of that is an utterance that has been begun and has no audio yet. */
+  readonly isPreparing: boolean;
   /** Whether the first thing it said has been heard, or cut. */
   readonly isGreeted: boolean;
 }
@@ -66,7 +68,10 @@ export class Turns {
     return OVERLAP_FRAMES * FRAME_MS;
   }
 
-  /** The caller has spoken, until `endedMs`. While the agent is speaking that asks for no answer. */
+  /**
+   * The caller has spoken, until `endedMs`. While the agent is speaking that asks for no answer; an utterance that was
+   * begun before the end was noticed is one.
+   */
   callerStopped(endedMs: number, agent: AgentSide): void {
     this.#isCallerSpeaking = false;
     const early = this.#answer;
@@ -77,7 +82,7 @@ export class Turns {
       }
       this.#answer = undefined; // it was said over the caller
     }
-    if (!agent.isSpeaking) this.#endedMs = endedMs;
+    if (!agent.isSpeaking || agent.isPreparing) this.#endedMs = endedMs;
   }
 
   /** The agent said something that begins at this position; so much of what it had said was heard. */

@@ -189,6 +189,23 @@ describe("a caller who speaks over the agent", () => {
   });
 });
 
+describe("an agent that answers", () => {
+  it("is timed from when the caller's last sound came, also when it has begun before that was noticed", (t) => {
+    const { line, plays, kinds } = talk(t, "on");
+    plays(500, LOUD);
+    plays(200);
+    line.beginUtterance("answer", "One two three");
+    plays(300);
+    assert.equal(kinds("speech_stopped").length, 1);
+    line.say(new Int16Array(8_000));
+    plays(300);
+    assert.deepEqual(
+      kinds("turn").map((one) => one.kind === "turn" && one.agentMs),
+      [520],
+    );
+  });
+});
+
 describe("an agent that takes back what it said", () => {
   it("is told what of it was heard, and goes on", (t) => {
     const { says, plays, line, clears, kinds } = talk(t, "off");

@@ -4,8 +4,9 @@ import { INTERRUPTIONS, type Interruption } from "../../../../src/domain/agentSe
 import type { News } from "../../../../src/lane/news.ts";
 import { Turns } from "../../../../src/media/pipeline/turns.ts";
 
-const SILENT = { isSpeaking: false, isGreeted: true };
-const SPEAKING = { isSpeaking: true, isGreeted: true };
+const SILENT = { isSpeaking: false, isPreparing: false, isGreeted: true };
+const SPEAKING = { ...SILENT, isSpeaking: true };
+const PREPARING = { ...SPEAKING, isPreparing: true };
 
 function turns(policy: Interruption = "on") {
   const told: News[] = [];
@@ -21,12 +22,12 @@ describe("the caller's speech", () => {
   for (const policy of INTERRUPTIONS)
     it(`interrupts as "${policy}" says: an agent that is silent, that greets, and that speaks later`, () => {
       const { turns: one } = turns(policy);
-      const sides = [SILENT, { isSpeaking: true, isGreeted: false }, SPEAKING];
+      const sides = [SILENT, { ...SPEAKING, isGreeted: false }, SPEAKING];
       assert.deepEqual(
         sides.map((side) => one.callerStarted(side)),
         table[policy],
       );
-      assert.equal(one.callerStarted({ isSpeaking: false, isGreeted: false }), false);
+      assert.equal(one.callerStarted({ ...SILENT, isGreeted: false }), false);
     });
 });
 
@@ -66,6 +67,16 @@ describe("an answer", () => {
       one.progressed(10_600, 1_200, 1_200);
       assert.equal(told.length, 1);
     }
+  });
+
+  it("may have been begun before the caller's end was noticed, and be said later", () => {
+    const { turns: one, told } = turns();
+    one.callerStarted(SILENT);
+    one.callerStopped(10_000, PREPARING);
+    one.agentSpoke(10_700, 800, 800);
+    one.progressed(10_700, 820, 800);
+    one.progressed(10_800, 1_000, 820);
+    assert.deepEqual(told, [{ kind: "turn", agentMs: 700, forwardMs: 0, heardMs: 780 }]);
   });
 
   it("is none that was said over the caller, nor what the agent had been saying all along", () => {
