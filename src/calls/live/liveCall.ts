@@ -179,7 +179,7 @@ export class LiveCall implements StreamHandler, PlacementListener {
     const { atMs, news } = JSON.parse(utf8.decode(bytes)) as ToldNews;
     const { records, observer, nowMs, wallMs } = this.#around;
     const { kind, ...facts } = news;
-    records.note(this.run, { atMs: wallMs() - (nowMs() - atMs), kind, facts });
+    records.note(this.run, { atMs: Math.round(wallMs() - (nowMs() - atMs)), kind, facts });
     this.#noteKept(news);
     observer.told(this, news);
   }
