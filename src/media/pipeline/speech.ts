@@ -46,6 +46,12 @@ export interface SpeechListener {
   sent(mulaw: Uint8Array, start: number, end: number, playMs: number): void;
 }
 
+/** Positions in a generation, in milliseconds. */
+interface Span {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 /** What became of speech that was unsaid. */
 export interface Clearing extends Omit<Cut, "by"> {
   /** Queued or sent, and not heard. */
@@ -61,8 +67,10 @@ export class Speech {
   readonly #ledger = new HeardLedger();
   #encoder: OutboundEncoder | undefined;
   #voice: Voice | undefined;
-  /** Heard in generations that a clear has ended, and by the agent this one took over from. */
+  /** Heard of the agent, in generations that a clear has ended, and by the agent this one took over from. */
   #heardBeforeMs: number;
+  /** Where in this generation the gateway itself speaks. */
+  #prompts: Span[] = [];
   /** When the agent last said something. */
   #saidMs = Number.NEGATIVE_INFINITY;
   /** A mark of the agent's is to follow the frame that the voice has not filled yet. */
@@ -213,7 +221,9 @@ export class Speech {
   prompt(mulaw: Uint8Array, nowMs: number): boolean {
     if (this.#ledger.isGrowing) this.endUtterance(nowMs);
     if (this.#track.queuedMs + (mulaw.length * 1_000) / CARRIER_RATE_HZ > QUEUE_MS) return false;
+    const startMs = this.#track.endMs;
     this.#queue(mulaw);
+    this.#prompts.push({ startMs, endMs: this.#track.endMs });
     this.#track.endUtterance(nowMs);
     this.pump(nowMs);
     return true;
@@ -246,7 +256,8 @@ export class Speech {
     this.#voice?.drop();
     this.#isMarkDue = false;
     this.#track.clear(nowMs);
-    this.#heardBeforeMs += heardMs;
+    this.#heardBeforeMs += this.#agentsMs(heardMs);
+    this.#prompts = [];
     this.#playMs.fill(0);
     for (const utterance of cut) this.#listener.over(utterance);
     return {
@@ -281,8 +292,17 @@ export class Speech {
     this.#writeRemains();
   }
 
+  /** How much of the agent's speech the caller has heard in the whole call. */
   totalHeardMs(nowMs: number): number {
-    return this.#heardBeforeMs + this.#track.heardMs(nowMs);
+    return this.#heardBeforeMs + this.#agentsMs(this.#track.heardMs(nowMs));
+  }
+
+  /** How much of this generation before a position is the agent's. */
+  #agentsMs(positionMs: number): number {
+    let agentsMs = positionMs;
+    for (const { startMs, endMs } of this.#prompts)
+      agentsMs -= Math.max(0, Math.min(positionMs, endMs) - startMs);
+    return agentsMs;
   }
 
   #tellMarks(): void {

@@ -176,10 +176,10 @@ describe("a caller who speaks over the agent", () => {
       ...{ type: "remembering", max_duration_ms: 0, first_speech_timeout_ms: 1_000 },
       interruption: "on" as const,
     };
-    const { plays, told, clears, says } = talk(t, "on", { agent });
+    const { plays, told, clears, says, line } = talk(t, "on", { agent });
     plays(1_200);
     plays(300, LOUD);
-    assert.deepEqual([clears(), told], [1, ["started"]]);
+    assert.deepEqual([clears(), told, line.heardMs], [1, ["started"], 0]);
     plays(600);
     says("at last", 1);
     plays(500);
