@@ -150,10 +150,11 @@ export const telephony = (): string =>
           "Calls asked for",
           {
             description:
-              "A minute, by what came of it. unknown: Twilio didn't answer, and is asked what it knows; nobody is dialled twice.",
+              "A minute, by what came of it. unknown: Twilio didn't answer, and is asked what it knows; nobody is dialled twice. Callbacks out of order do no harm.",
             unit: "cpm",
           },
           ["{{result}}", perMinute("outbound_submissions_total", "result")],
+          ["callbacks out of order", perMinute("call_status_late_total")],
           ["being dialled now", `sum(${of("calls_dialling")})`],
         ),
         graph(

@@ -42,6 +42,8 @@ export interface CallObserver {
   streamViolated(call: CallLabel, violation: StreamViolation): void;
   /** A stream was given up: nothing came and no ping was answered, or nobody reads it. */
   streamSilent(call: CallLabel): void;
+  /** A status callback came after a later one of its call. */
+  statusLate(): void;
   /** A frame that the socket did not take. */
   frameRefused(): void;
   /** The operator should know; `remedy` says what to do. */

@@ -64,6 +64,7 @@ export function observeCalls(
       metrics.streamSilent();
       log.warn({ callSid, run }, "a stream was given up: silent and without an answer, or not read from");
     },
+    statusLate: () => metrics.statusLate(),
     frameRefused: () => metrics.socketDropped(),
     hint: (what, remedy) => seldom(what, () => log.warn({ remedy }, what)),
     workerDied(threadId, calls, why) {

@@ -86,6 +86,7 @@ export class Metrics {
   readonly #refused: Counter<"reason">;
   readonly #violations: Counter<"violation">;
   readonly #silences: Counter;
+  readonly #lateStatuses: Counter;
   readonly #closed: Counter<"code">;
   readonly #deaths: Counter<"why">;
   readonly #downTime: Counter;
@@ -128,6 +129,10 @@ export class Metrics {
     this.#silences = make.counter(
       "stream_silent_total",
       "Streams that were given up: silent and without an answer to a ping, or not read from.",
+    );
+    this.#lateStatuses = make.counter(
+      "call_status_late_total",
+      "Status callbacks that came after a later one of their call. The record is the same in any order.",
     );
     this.#closed = make.counter(
       "media_sockets_closed_total",
@@ -267,6 +272,10 @@ export class Metrics {
   /** A stream was given up: nothing came and no ping was answered, or nobody reads it. */
   streamSilent(): void {
     this.#silences.inc();
+  }
+
+  statusLate(): void {
+    this.#lateStatuses.inc();
   }
 
   mediaSocketClosed(code: number): void {

@@ -145,6 +145,13 @@ export function eventOf(record: CallRecord, report: StatusReport, nowMs: number)
   };
 }
 
+/** Whether a later one has come before it. A repeat is none. */
+export function isLate({ events }: CallRecord, { sequence }: StatusReport): boolean {
+  if (sequence === undefined) return false;
+  const told = events.filter(({ kind }) => kind === "call_status").map((event) => event.sequence ?? -1);
+  return !told.includes(sequence) && told.some((other) => other > sequence);
+}
+
 /** Codes in words; undefined where there are none. */
 function wordsAbout(record: CallRecord, report: StatusReport): string | undefined {
   const { sipCode } = report;

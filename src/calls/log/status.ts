@@ -2,10 +2,12 @@
 import type { RunId } from "../../domain/ids.ts";
 import { isTerminal } from "../../twilio/voiceWebhook.ts";
 import type { LiveCall } from "../live/liveCall.ts";
-import { endingAfter, eventOf, progressAfter, type StatusReport } from "./callStatus.ts";
+import type { CallObserver } from "../observer.ts";
+import { endingAfter, eventOf, isLate, progressAfter, type StatusReport } from "./callStatus.ts";
 import { closeRecord, type RecordCloserParts } from "./ending.ts";
 
 export interface StatusParts extends RecordCloserParts {
+  readonly observer: Pick<CallObserver, "ended" | "statusLate">;
   readonly calls: { find(run: RunId): LiveCall | undefined };
 }
 
@@ -15,6 +17,7 @@ export function hearStatus(parts: StatusParts, run: RunId, report: StatusReport)
   const nowMs = clock.wallMs();
   const record = records.get(run);
   if (record === undefined) return isTerminal(report.status);
+  if (isLate(record, report)) parts.observer.statusLate();
   records.append(run, eventOf(record, report, nowMs));
   if (record.direction === "outbound") {
     const progress = progressAfter(record, report, nowMs);

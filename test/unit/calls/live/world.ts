@@ -179,6 +179,7 @@ export class World {
       streamRefused: (reason) => refused.push(reason),
       streamViolated: (_call, violation) => violations.push(violation),
       streamSilent() {},
+      statusLate() {},
       frameRefused() {},
       hint() {},
     };

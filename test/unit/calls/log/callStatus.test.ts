@@ -34,6 +34,8 @@ function keeper(isTrial = false) {
     ...(isTrial ? [{ atMs: BEGAN_MS, kind: "queued" as const, detail: `${TRIAL}: what it means` }] : []),
   ];
   const endings: Outcome[] = [];
+  /** How many lines stood in the timeline as each late one came. */
+  const late: number[] = [];
   const records = {
     get: () => ({ ...record, events }),
     update(_run: RunId, progress: object) {
@@ -51,10 +53,13 @@ function keeper(isTrial = false) {
   const parts = {
     records,
     calls: { find: () => undefined },
-    observer: { ended: (_call: object, _direction: string, outcome: Outcome) => endings.push(outcome) },
+    observer: {
+      ended: (_call: object, _direction: string, outcome: Outcome) => endings.push(outcome),
+      statusLate: () => late.push(events.length),
+    },
     clock: { nowMs: () => 0, wallMs: () => BEGAN_MS + 3_600_000, every: () => () => {} },
   };
-  return { parts, endings, record: () => records.get(RUN)! };
+  return { parts, endings, late, record: () => records.get(RUN)! };
 }
 
 interface Said {
@@ -141,6 +146,17 @@ describe("callbacks delivered one to five times in any order", () => {
       inOrder(kept.record().events).map(({ detail }) => detail),
       ["ringing", "in-progress"],
     );
+  });
+});
+
+describe("callbacks out of order", () => {
+  it("are counted, those that are repeats or in their order are not", () => {
+    const [initiated, ringing, answered, completed] = LIVES[0]!.said;
+    const kept = keeper();
+    hear(kept, [initiated!, answered!, answered!, initiated!]);
+    assert.deepEqual(kept.late, []);
+    hear(kept, [completed!, ringing!, ringing!]);
+    assert.equal(kept.late.length, 1);
   });
 });
 
