@@ -199,7 +199,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     onMethodNotAllowed: (request) => hintAtMethod(request, observer),
   });
-  const budget = socketBudget(callsMax, descriptorLimit());
+  const descriptorsMax = descriptorLimit();
+  const budget = socketBudget(callsMax, descriptorsMax);
   if (budget.warning !== undefined) log.warn(budget.warning);
   const front = createFront({
     router,
@@ -234,6 +235,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     isDraining: () => calls.isDraining,
     recordsWaiting: () => records.backlog,
     callsMax,
+    descriptorsMax,
     numbersBySync: () => telephony.counts(),
     sockets: () => ({ media: front.sockets(), connections: front.connections() }),
     admission: () => overload.read(),

@@ -42,6 +42,8 @@ export interface MetricSources extends MediaSources {
   /** Call records that wait to be written. */
   recordsWaiting(): number;
   readonly callsMax: number;
+  /** Files and sockets that the process may have open; undefined where the system doesn't tell. */
+  readonly descriptorsMax?: number | undefined;
   sockets(): { readonly media: number; readonly connections: number };
   isDraining(): boolean;
   /** Without it everything is admitted. */
@@ -239,7 +241,7 @@ export class Metrics {
     make.gauge("media_sockets", "Open media sockets.", () => sources.sockets().media);
     make.gauge("connections", "Open connections of any kind.", () => sources.sockets().connections);
     viewMedia(make, sources, () => this.#socketDrops);
-    viewProcess(make, this.#clock);
+    viewProcess(make, this.#clock, sources.descriptorsMax);
     return this.#sample(sources);
   }
 

@@ -1,14 +1,14 @@
 // The process: its memory, CPU and descriptors. prom-client has such metrics too, but some with a label per kind of
 // handle, so that series come and go, and its watch of the event loop wakes an idle process fifty times a second.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import type { Clock } from "../domain/clock.ts";
 import type { Registrar } from "./registrar.ts";
 
 /** One entry per open descriptor, where the system tells. */
 const DESCRIPTORS = "/proc/self/fd";
-const LIMITS = "/proc/self/limits";
 
-export function viewProcess(make: Registrar, clock: Clock): void {
+/** `descriptorsMax`: how many it may have open; undefined where the system doesn't tell. */
+export function viewProcess(make: Registrar, clock: Clock, descriptorsMax: number | undefined): void {
   const startedS = clock.wallMs() / 1_000 - process.uptime();
   make.gauge("process_start_time_seconds", "When the process started, since the epoch.", () => startedS);
   make.gauge("process_resident_memory_bytes", "Memory of the process, all threads.", process.memoryUsage.rss);
@@ -20,17 +20,11 @@ export function viewProcess(make: Registrar, clock: Clock): void {
   if (existsSync(DESCRIPTORS)) {
     const open = () => readdirSync(DESCRIPTORS).length - 1; // less the one that reads
     make.gauge("process_open_fds", "Open file descriptors.", open);
-    const most = descriptorsMax();
-    make.gauge("process_max_fds", "File descriptors that may be open at once.", () => most);
   }
+  if (descriptorsMax !== undefined)
+    make.gauge("process_max_fds", "File descriptors that may be open at once.", () => descriptorsMax);
   make.view("process_cpu_seconds_total", "CPU time of the process, all threads.", "counter", () => {
     const { user, system } = process.cpuUsage();
     return [{ value: (user + system) / 1e6, labels: {} }];
   });
-}
-
-/** Node raises the soft limit to the hard one as it starts; what holds is what the system says then. */
-function descriptorsMax(): number {
-  const soft = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync(LIMITS, "utf8"))?.[1];
-  return soft === undefined || soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
 }

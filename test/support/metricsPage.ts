@@ -33,6 +33,7 @@ export async function metricsPage(): Promise<string> {
     numbersBySync: () => new SyncTally(STILL).counts(),
     recordsWaiting: () => 0,
     callsMax: 0,
+    descriptorsMax: 0,
     sockets: () => ({ media: 0, connections: 0 }),
     isDraining: () => false,
   });
