@@ -77,8 +77,8 @@ function withAgent(definition: unknown, settings: AgentSecrets): unknown {
 /** Whom an agent's secrets are for. */
 function trusteeOf(definition: unknown): string {
   const { type, url } = agentIn(definition) ?? {};
-  const host = typeof url === "string" && URL.canParse(url) ? new URL(url).host : undefined;
-  return JSON.stringify([type, host]);
+  const origin = typeof url === "string" && URL.canParse(url) ? new URL(url).origin : undefined;
+  return JSON.stringify([type, origin]);
 }
 
 function secretsOf(agent: Readonly<Record<string, unknown>> | undefined, types: AgentReaders) {

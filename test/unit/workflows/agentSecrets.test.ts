@@ -72,7 +72,8 @@ describe("an agent's secret", () => {
   it("is not for a server at another address, whatever its path there", () => {
     const at = (url: string) => ({ agent_secret: "****nt's", url });
     const before = stored(agent({ agent_secret: SECRET, url: "wss://one.example.com/agent" }));
-    for (const url of ["wss://two.example.com/agent", "wss://one.example.com:444/agent", "nonsense"])
+    const others = ["two.example.com", "one.example.com:444"].map((host) => `wss://${host}/agent`);
+    for (const url of [...others, "ws://one.example.com/agent", "nonsense"])
       assert.deepEqual(refused(agent(at(url)), before), ["agent.agent_secret"]);
     assert.deepEqual(refused(agent({ agent_secret: "****nt's" }), before), ["agent.agent_secret"]);
     const moved = stored(agent(at("wss://one.example.com/another")), before);
