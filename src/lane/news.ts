@@ -129,5 +129,7 @@ export interface ToldNews {
   readonly news: News;
 }
 
-/** Told per call at most; what is over is counted, and not told. Twenty minutes of quick talk have a thousand. */
+/** Told per call at most; what is over is counted, and not told. Twenty minutes of quick talk have a thousand… */
 export const NEWS_MAX = 2_000;
+/** …and an hour of it has some hundred thousand bytes of text, each said, heard and written down. */
+export const NEWS_BYTES_MAX = 1_024 * 1_024;

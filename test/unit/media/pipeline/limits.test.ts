@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import type { AgentSettings } from "../../../../src/domain/agentSettings.ts";
-import { NEWS_MAX, type News } from "../../../../src/lane/news.ts";
+import { NEWS_BYTES_MAX, NEWS_MAX, type News } from "../../../../src/lane/news.ts";
 import type { CallTicket } from "../../../../src/lane/ticket.ts";
 import { call, type Options } from "./callRig.ts";
 import { mediaMessage, message } from "./surroundings.ts";
@@ -287,6 +287,16 @@ describe("what is told of a call", () => {
     for (let n = 0; n < NEWS_MAX + 25; n++) line.transcript("agent", `line ${n}`);
     assert.equal(news().length, NEWS_MAX);
     assert.equal(counts.get("newsDropped"), 25);
+  });
+
+  it("is bounded in bytes too, where lines are long; short ones still go", (t) => {
+    const { started, line, news, counts } = live(t);
+    started();
+    const long = "ä".repeat(NEWS_BYTES_MAX / 8);
+    for (let n = 0; n < 10; n++) line.transcript("agent", long);
+    line.transcript("agent", "short");
+    assert.equal(news().filter((each) => each.kind === "transcript").length, 4);
+    assert.equal(counts.get("newsDropped"), 7);
   });
 
   it("has what the recorder says last, and nothing that an agent says after the end", (t) => {
