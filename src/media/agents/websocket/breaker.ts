@@ -1,5 +1,6 @@
 // Which servers are not worth trying just now: those that have failed again and again. One of it per worker, so that
-// a server that is down costs its callers no wait, and is not hammered by all of them.
+// a server that is down costs its callers no wait, and is not hammered by all of them. A server is a whole address:
+// what fails at one path of a host is nothing to whoever is called at another.
 
 /** Failures in a row, within this long, that open the breaker. */
 const FAILURES = 5;

@@ -173,7 +173,7 @@ export class Conversation {
         line.tell({ kind: "agent_error", text });
         if (!message.isFatal) return;
         this.hasEnded = true;
-        return line.fail(`the agent gave up: ${text}`);
+        return line.fail("the agent gave up; what it said of that is in the call's record");
       }
       case "send_digits":
       case "transfer":

@@ -34,7 +34,8 @@ export interface SocketListener {
   pinged(): void;
   ponged(payload: string): void;
   failed(failure: Failure): void;
-  lost(code: number, why: string): void;
+  /** `reason` is the server's own word for it, which may hold anything; `why` is ours. */
+  lost(code: number, why: string, reason: string): void;
 }
 
 /** Newer options of `ws` than its types have. */
@@ -152,8 +153,8 @@ export class AgentSocket {
       return this.#fail(failure, `no connection to ${hostname} (${why})`, isFinal);
     }
     this.#isOver = true;
-    const words = [code, this.#error?.message ?? reason].filter(Boolean).join(", ");
-    this.#listener.lost(code, `${hostname} closed the connection (${words})`);
+    const words = [code, this.#error?.message].filter(Boolean).join(", ");
+    this.#listener.lost(code, `${hostname} closed the connection (${words})`, reason);
   }
 
   #fail(failure: ConnectFailure, detail: string, isFinal: boolean): void {

@@ -148,7 +148,7 @@ class WebsocketAgent implements Agent {
     const { breaker, resolver } = this.#tools;
     const { url } = this.#server;
     const isNewCall = series.loss === undefined && this.#facts.resumed === undefined;
-    if (isNewCall && series.tries === 0 && !breaker.allows(url.origin, nowMs)) {
+    if (isNewCall && series.tries === 0 && !breaker.allows(url.href, nowMs)) {
       const detail = `${url.hostname} has failed again and again just now`;
       return this.#failed(series, { failure: "breaker", detail, isFinal: true });
     }
@@ -162,7 +162,7 @@ class WebsocketAgent implements Agent {
         this.#pinged();
       },
       failed: (failure) => this.#failed(series, failure),
-      lost: (code, why) => this.#closed(series, code, why),
+      lost: (code, why, reason) => this.#closed(series, code, why, reason),
     });
     const untilMs = series.beganMs + series.patience.openWithinMs;
     this.#state = { name: "dialling", series, socket, isOpen: false, untilMs, early: 0 };
@@ -197,7 +197,7 @@ class WebsocketAgent implements Agent {
     const nowMs = this.#line.nowMs();
     this.#line.tell({ kind: "agent_connect_failed", failure, detail });
     if (failure !== "address" && failure !== "breaker")
-      this.#tools.breaker.failed(this.#server.url.origin, nowMs);
+      this.#tools.breaker.failed(this.#server.url.href, nowMs);
     const dueMs = isFinal ? undefined : nextTryMs(series.patience, series.beganMs, series.tries, nowMs);
     if (dueMs !== undefined) {
       this.#state = { name: "waiting", series, dueMs };
@@ -253,7 +253,7 @@ class WebsocketAgent implements Agent {
     const line = this.#line;
     const nowMs = line.nowMs();
     const { hears, speaks } = ready;
-    this.#tools.breaker.succeeded(this.#server.url.origin);
+    this.#tools.breaker.succeeded(this.#server.url.href);
     this.#cuts.cleared(); // whatever it says on this connection is new
     const conversation = new Conversation({
       line,
@@ -305,8 +305,10 @@ class WebsocketAgent implements Agent {
     line.tell({ kind: "agent_behind", behindMs: Math.round(changed.behindMs) });
   }
 
-  #closed(series: Series, code: number, why: string): void {
+  #closed(series: Series, code: number, why: string, reason: string): void {
     const state = this.#state;
+    // For the call's record alone: what a server says may be anything, and a log has no place for that.
+    if (reason !== "" && !DONE_CODES.includes(code)) this.#line.tell({ kind: "agent_error", text: reason });
     if (state?.name === "dialling")
       return this.#failed(series, {
         failure: code === 1_002 ? "protocol" : "closed",

@@ -177,6 +177,8 @@ describe("a call's first connection", { concurrency: true }, () => {
     await refused.does("fail: the agent's server could not be reached: 127.0.0.1 has failed again and again");
     assert.deepEqual(failures(refused), ["breaker"]);
     server.reception = "accept";
+    const elsewhere = startAgent(`${server.url}/another`, { tools: { breaker } });
+    await elsewhere.does("ready"); // another workflow's, which has done nothing
     await probe.does("ready");
   });
 });
@@ -214,6 +216,18 @@ describe("a connection that is lost in mid-call", { concurrency: true }, () => {
       assert.equal((await server.connection(1)).hello!.resumed, true);
     });
   }
+
+  it("has the server's word for it in the call's record, and in no text for the log", async () => {
+    const server = await AgentServer.start();
+    const { line, does } = startAgent(server.url);
+    for (const times of [1, 2]) {
+      await until("it to be ready", () => line.did.filter((did) => did.startsWith("ready")).length === times);
+      server.last.close(4_000, "+14155550142 said no");
+    }
+    await does("fail: 127.0.0.1 closed the connection (4000), for the second time within 10 s");
+    const word = { kind: "agent_error", text: "+14155550142 said no" } as const;
+    assert.deepEqual(line.told("agent_error"), [word, word]);
+  });
 
   it("ends the call when it is not found within two seconds", async () => {
     const server = await AgentServer.start();

@@ -77,13 +77,15 @@ describe("an agent on the line", () => {
     ]);
   });
 
-  it("that gives up ends the call with its reason", async () => {
+  it("that gives up ends the call, and its reason is for the record alone", async () => {
     const { line, server, connection, does } = await talking();
     connection.send({ type: "error", message: "no model", fatal: true });
-    await does("fail: the agent gave up: no model");
+    await does("fail: the agent gave up");
     connection.close(1_011);
     await until("the connection to be gone", () => server.sockets === 0);
-    assert.deepEqual(line.did, ["fail: the agent gave up: no model"]); // no loss, and no new connection
+    assert.equal(line.did.length, 1); // no loss, and no new connection
+    assert.ok(!line.failure!.includes("no model"));
+    assert.deepEqual(line.told("agent_error"), [{ kind: "agent_error", text: "no model" }]);
   });
 });
 
