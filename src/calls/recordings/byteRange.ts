@@ -5,7 +5,7 @@ export type ByteRange = { readonly start: number; readonly end: number } | "none
 /** Of something with so many bytes; `end` is exclusive. */
 export function readByteRange(header: string | undefined, bytes: number): ByteRange {
   const [, first = "", last = ""] =
-    /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header?.replaceAll(" ", "") ?? "") ?? [];
+    /^bytes=(\d{0,15})-(\d{0,15})$/i.exec(header?.replaceAll(" ", "") ?? "") ?? [];
   if (first === "" && last === "") return "none";
   if (first === "") {
     const length = Math.min(Number(last), bytes);

@@ -83,7 +83,7 @@ async function opened(
   } catch (error) {
     const why =
       error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : String(error);
-    const advice = /40[13]/.test(String(why))
+    const advice = /response: 40[13]$/.test(String(why))
       ? "give the secret that it expects with --secret"
       : "start the server, and give its address with --url, such as ws://127.0.0.1:9000";
     tell({ isGood: false, what: `${what}: ${why}`, advice });

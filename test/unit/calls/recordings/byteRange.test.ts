@@ -12,6 +12,7 @@ describe("a range of bytes", () => {
     ["bytes=-1", 99, 100],
     ["bytes=-1000", 0, 100],
     ["bytes= 10 - 19", 10, 20],
+    ["Bytes=10-19", 10, 20],
   ] as const) {
     it(`${header} of a hundred`, () => assert.deepEqual(readByteRange(header, 100), { start, end }));
   }
