@@ -306,7 +306,7 @@ export class Call implements Line {
   /** Whatever the agent does meanwhile, the call ends once what is queued was heard. */
   #leave(leaving: Omit<Leaving, "untilMs">): void {
     const nowMs = this.#around.nowMs();
-    this.#speech.endUtterance(nowMs);
+    this.#speech.finish(nowMs);
     this.#leaving = { ...leaving, untilMs: this.#speech.lastWordMs(nowMs) + GOODBYE_GRACE_MS };
   }
 

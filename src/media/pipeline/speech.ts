@@ -214,12 +214,19 @@ export class Speech {
     this.#tellOver(); // no mark comes for what has been heard already
   }
 
+  /** The agent says no more: the utterance is complete, to its last sample. */
+  finish(nowMs: number): void {
+    this.#voice?.drain();
+    this.endUtterance(nowMs);
+  }
+
   /**
    * Says something of the gateway's own, whole frames of mu-law, behind what is queued. False when there is no more
    * room for all of it: half a sentence is worse than none.
    */
   prompt(mulaw: Uint8Array, nowMs: number): boolean {
     if (this.#ledger.isGrowing) this.endUtterance(nowMs);
+    this.#voice?.drain();
     if (this.#track.queuedMs + (mulaw.length * 1_000) / CARRIER_RATE_HZ > QUEUE_MS) return false;
     const startMs = this.#track.endMs;
     this.#queue(mulaw);

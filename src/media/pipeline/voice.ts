@@ -15,6 +15,8 @@ export class Voice {
   /** Samples that don't fill a frame yet; made when first needed. */
   #partial: Int16Array | undefined;
   #partialSamples = 0;
+  /** The filter holds the end of what was said. */
+  #isSounding = false;
 
   constructor(format: AudioFormat, codec: Codec, take: MulawTaker) {
     this.#take = take;
@@ -65,9 +67,18 @@ export class Voice {
     this.#convert(this.#partial);
   }
 
+  /** Nothing that belongs to it follows: what the filter still holds of the sound, 2 ms, is said too. */
+  drain(): void {
+    this.flush();
+    if (!this.#isSounding) return;
+    this.#convert(new Int16Array(this.#frameSamples));
+    this.drop();
+  }
+
   /** Forgets what is not a frame yet, and the sound before it. */
   drop(): void {
     this.#partialSamples = 0;
+    this.#isSounding = false;
     this.#encoder?.reset();
   }
 
@@ -76,6 +87,7 @@ export class Voice {
   }
 
   #convert(samples: Int16Array): boolean {
+    this.#isSounding = this.#frameSamples > CARRIER_FRAME_SAMPLES;
     return this.#take(this.#encoder!.encode(samples)) === CARRIER_FRAME_SAMPLES;
   }
 }

@@ -104,4 +104,20 @@ describe("an agent's voice", () => {
       assert.deepEqual(dropped.taken.slice(before), fresh.taken);
     }
   });
+
+  it("that is drained keeps nothing back: the last 2 ms come with one frame more, once", () => {
+    for (const rateHz of AGENT_RATES_HZ) {
+      const whole = frameSamples(rateHz);
+      const drained = voice({ encoding: "pcm16", rateHz });
+      const followed = voice({ encoding: "pcm16", rateHz });
+      drained.voice.drain();
+      assert.deepEqual(drained.taken, [], "nothing was said");
+      for (const one of [drained, followed]) one.voice.say(sound(3 * whole));
+      followed.voice.say(new Int16Array(whole));
+      drained.voice.drain();
+      drained.voice.drain();
+      if (rateHz === 8_000) assert.equal(drained.taken.length, 3 * FRAME, "no filter, nothing held");
+      else assert.deepEqual(drained.taken, followed.taken);
+    }
+  });
 });
