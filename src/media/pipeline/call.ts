@@ -11,6 +11,7 @@ import { Hearing } from "./hearing.ts";
 import { Patience } from "./patience.ts";
 import type { MakeRecorder, Recorder } from "./recorder.ts";
 import { Speech, type SpeechListener, type SpeechOutlet } from "./speech.ts";
+import { Stalls } from "./stalls.ts";
 import { StreamReader } from "./streamReader.ts";
 import { Teller } from "./teller.ts";
 import { type AgentSide, Turns } from "./turns.ts";
@@ -19,10 +20,6 @@ import { type AgentSide, Turns } from "./turns.ts";
 const GOODBYE_GRACE_MS = 2_000;
 /** An agent waits for what it waits for this finely. */
 const AGENT_TICK_MS = 20;
-/** Twilio confirms nothing for so long while it is heard: nobody hears the agent any more. */
-const STALL_MS = 5_000;
-/** It is heard: a frame of the caller's came this lately. When nothing comes at all we are the ones who stood still. */
-const ALIVE_MS = 200;
 
 /** What a call needs of the worker it runs in. */
 export interface CallSurroundings extends SpeechOutlet {
@@ -49,6 +46,7 @@ export class Call implements Line {
   readonly #turns: Turns;
   readonly #detector: TurnDetector | undefined;
   readonly #teller: Teller;
+  readonly #stalls = new Stalls();
   #recorder: Recorder | undefined;
   /** There as soon as the stream is. */
   #patience: Patience | undefined;
@@ -60,11 +58,6 @@ export class Call implements Line {
   #hasSpoken: boolean;
   /** Until then the caller is told that the call is recorded, and hears it to the end. */
   #announcedMs = Number.NEGATIVE_INFINITY;
-  /** Whether the caller was heard since the last tick, when that was, and for how long Twilio has been stalled meanwhile. */
-  #hasHeard = false;
-  #heardMs = 0;
-  #lookedMs = 0;
-  #stalledMs = 0;
   #digits = 0;
   #isOver = false;
   /** One for all frames. */
@@ -98,7 +91,7 @@ export class Call implements Line {
       {
         started: (streamSid) => this.#begin(streamSid),
         media: (timestampMs, mulaw, length) => {
-          this.#hasHeard = true;
+          this.#stalls.callerHeard();
           this.#hearing.accept(timestampMs, mulaw, length);
         },
         mark: (name) => {
@@ -140,8 +133,9 @@ export class Call implements Line {
       const { reason, untilMs } = this.#leaving;
       return speech.isHeard || nowMs >= untilMs ? reason : undefined;
     }
-    if (this.#isStalled(nowMs)) {
-      this.tell({ kind: "playout_stalled", behindMs: Math.round(speech.stalledMs(nowMs)) });
+    const unconfirmedMs = speech.stalledMs(nowMs);
+    if (this.#stalls.isLost(nowMs, unconfirmedMs)) {
+      this.tell({ kind: "playout_stalled", behindMs: Math.round(unconfirmedMs) });
       return "media_lost";
     }
     return this.#lookAtLimits(this.#patience, nowMs);
@@ -331,18 +325,6 @@ export class Call implements Line {
     const isSaid = this.#speech.prompt(this.#around.prompts[prompt], this.#around.nowMs());
     if (isSaid) this.tell({ kind: "prompt", prompt, why });
     return isSaid;
-  }
-
-  /** Counts only while the stream is heard, and from the last mark on. */
-  #isStalled(nowMs: number): boolean {
-    const stalledMs = this.#speech.stalledMs(nowMs);
-    const sinceMs = nowMs - this.#lookedMs;
-    this.#lookedMs = nowMs;
-    if (this.#hasHeard) this.#heardMs = nowMs;
-    this.#hasHeard = false;
-    if (stalledMs <= sinceMs) this.#stalledMs = 0;
-    else if (nowMs - this.#heardMs < ALIVE_MS) this.#stalledMs += Math.min(sinceMs, ALIVE_MS);
-    return this.#stalledMs >= STALL_MS;
   }
 
   #lookAtLimits(patience: Patience, nowMs: number): EndReason | undefined {
