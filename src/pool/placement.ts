@@ -65,6 +65,8 @@ export class Placement {
   /** The stream's start, until a worker has it. */
   #start: Uint8Array | undefined;
   #isReady = false;
+  /** The caller has hung up: whoever read that may have died since. */
+  #isStopped = false;
   #parked: Parked[] = [];
 
   constructor(order: CallOrder, slot: number, listener: PlacementListener, nowMs: number) {
@@ -88,13 +90,15 @@ export class Placement {
 
   /** One message of the stream, in order. `bytes` is copied. True when it is audio. */
   deliver(bytes: Uint8Array): boolean {
-    const isAudio = isMedia(bytes);
+    const isAudio = begins(bytes, MEDIA_PREFIX);
+    if (!isAudio && begins(bytes, STOP_PREFIX)) this.#isStopped = true;
     this.#send(isAudio ? RecordKind.media : RecordKind.control, bytes);
     return isAudio;
   }
 
   /** The stream's socket is gone; the worker says what that means. */
   closed(): void {
+    if (this.#isStopped) return this.end("caller_hung_up");
     this.ending ??= "media_lost";
     this.#send(RecordKind.closed, NOTHING);
   }
@@ -150,11 +154,12 @@ export class Placement {
   }
 }
 
+// As Twilio writes them. What is written otherwise is never dropped, which is safe.
 const MEDIA_PREFIX = ascii.encode('{"event":"media"');
+const STOP_PREFIX = ascii.encode('{"event":"stop"');
 
-/** Whether a message is audio, as Twilio writes it. What is written otherwise is never dropped, which is safe. */
-function isMedia(bytes: Uint8Array): boolean {
-  if (bytes.length < MEDIA_PREFIX.length) return false;
-  for (let i = 0; i < MEDIA_PREFIX.length; i++) if (bytes[i] !== MEDIA_PREFIX[i]) return false;
+function begins(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  if (bytes.length < prefix.length) return false;
+  for (let i = 0; i < prefix.length; i++) if (bytes[i] !== prefix[i]) return false;
   return true;
 }

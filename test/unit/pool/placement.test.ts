@@ -100,6 +100,18 @@ describe("a call without a worker", () => {
     assert.equal(kept[last - 1]!.text, text(wire.media(frames - 5)));
   });
 
+  it("remembers that its caller hung up, when the worker that was told has died of something", (t) => {
+    const { call } = placement();
+    const { worker, received } = standIn(t);
+    call.started(STARTED, wire.start());
+    call.deliver(wire.stop());
+    call.closed();
+    assert.equal(call.ending, "caller_hung_up");
+    call.assign(worker);
+    call.ready();
+    assert.deepEqual([received().at(-1)!.kind, received().at(-1)!.text], [RecordKind.end, "caller_hung_up"]);
+  });
+
   it("keeps no more than a caller can do meanwhile, and never loses its start or its end", (t) => {
     const { call } = placement();
     const { worker, received } = standIn(t);
