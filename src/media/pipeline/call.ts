@@ -291,7 +291,7 @@ export class Call implements Line {
     if (recording !== undefined)
       this.#recorder = this.#around.createRecorder(this.ticket, this.#startedMs, (news) => this.tell(news));
     this.#speech.begin(streamSid);
-    if (this.#announcedMs > nowMs) this.#announcedMs = nowMs + this.#announcementMs;
+    if (this.#announcedMs > nowMs) this.#announcing();
     if (this.#firstWordMs !== undefined) this.#patience.agentHeardUntil(this.#speech.lastWordMs(nowMs));
     if (this.#leaving !== undefined) this.#leave(this.#leaving); // its time begins now
     this.#agent.started();
@@ -310,18 +310,20 @@ export class Call implements Line {
   }
 
   #announce(): void {
-    this.#prompt("announcement", "the call is recorded");
-    this.#announcedMs = this.#stream.isUp
-      ? this.#around.nowMs() + this.#announcementMs
-      : Number.POSITIVE_INFINITY;
+    this.#speech.prompt(this.#around.prompts.announcement, this.#around.nowMs());
+    this.#announcedMs = Number.POSITIVE_INFINITY;
+    if (this.#stream.isUp) this.#announcing();
   }
 
-  get #announcementMs(): number {
-    return (this.#around.prompts.announcement.length * FRAME_MS) / CARRIER_FRAME_SAMPLES;
+  /** The announcement is first in line, and from now on the caller hears it. */
+  #announcing(): void {
+    const { length } = this.#around.prompts.announcement;
+    this.#announcedMs = this.#around.nowMs() + (length * FRAME_MS) / CARRIER_FRAME_SAMPLES;
+    this.tell({ kind: "prompt", prompt: "announcement", why: "the call is recorded" });
   }
 
   /** False when an agent's speech leaves no room for it. */
-  #prompt(prompt: Prompt, why: string): boolean {
+  #prompt(prompt: Exclude<Prompt, "announcement">, why: string): boolean {
     const isSaid = this.#speech.prompt(this.#around.prompts[prompt], this.#around.nowMs());
     if (isSaid) this.tell({ kind: "prompt", prompt, why });
     return isSaid;

@@ -66,6 +66,7 @@ describe("speech before the stream", () => {
     line.ready(format, format);
     line.say(new Uint8Array(160).fill(7));
     const { announcement } = around.prompts;
+    assert.deepEqual(prompts(), [], "nobody is there to hear it");
     started();
     plays(announcement.length / 8 + 100);
     assert.deepEqual(audio(), Buffer.concat([announcement, Buffer.alloc(160, 7)]));
