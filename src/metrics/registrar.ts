@@ -13,9 +13,6 @@ import {
 /** Every label with all the values it can have. None is a call, a number or an account. */
 export type LabelValues<Label extends string> = Readonly<Record<Label, readonly string[]>>;
 
-/** Makes a gauge whose value is read when someone asks. */
-export type MakeGauge = (name: string, help: string, read: () => number) => void;
-
 export class Registrar {
   readonly registry = new Registry();
 
