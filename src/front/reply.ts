@@ -2,20 +2,23 @@
 // uWebSockets.js throws, or worse, when a response is used after that.
 import assert from "node:assert/strict";
 import { STATUS_CODES } from "node:http";
+import type { Clock } from "../domain/clock.ts";
 import { type BodySource, type HttpResponse, isSource } from "../http/http.ts";
 import { Pouring } from "./pouring.ts";
 import type { NativeResponse, UpgradeContext } from "./uws.ts";
 
 export class Reply {
   readonly #withoutBody: boolean;
+  readonly #clock: Clock;
   #native: NativeResponse | undefined;
   #gone: (() => void) | undefined;
   #pouring: Pouring | undefined;
 
   /** `withoutBody`, for HEAD: answers have the headers of their body, and no body. */
-  constructor(native: NativeResponse, withoutBody: boolean) {
+  constructor(native: NativeResponse, withoutBody: boolean, clock: Clock) {
     this.#native = native;
     this.#withoutBody = withoutBody;
+    this.#clock = clock;
     native.onAborted(() => {
       this.#pouring?.abort();
       this.#forget();
@@ -83,7 +86,7 @@ export class Reply {
       native.endWithoutBody();
     });
     if (isWhole) return body.close();
-    this.#pouring = new Pouring(native, body);
+    this.#pouring = new Pouring(native, body, this.#clock);
     return this.#pouring.run();
   }
 

@@ -93,7 +93,7 @@ export function createFront({ router, door, pathPrefix, limits, clock, log }: Fr
     answerFault,
   );
   const onRequest = (native: NativeResponse, request: NativeRequest, context?: UpgradeContext): void => {
-    const reply = new Reply(native, request.getCaseSensitiveMethod() === "HEAD");
+    const reply = new Reply(native, request.getCaseSensitiveMethod() === "HEAD", clock);
     enter(reply, request, context, native.getRemoteAddress());
   };
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { describe, it } from "node:test";
+import { type Clock, systemClock } from "../../../src/domain/clock.ts";
 import type { BodySource, Route } from "../../../src/http/http.ts";
 import { text } from "../../../src/http/respond.ts";
 import { until } from "../../support/until.ts";
@@ -150,9 +151,37 @@ describe("a body that is read while it is sent", { concurrency: true }, () => {
     assert.equal(nothing.closed, 1);
   });
 
-  it("keeps no peer that takes nothing for ever", async (t) => {
+  it("is not cut for a peer that takes it slowly", async (t) => {
     const tape = new Tape(40_000_000);
     const rig = await startFront(t, { routes: [playing(tape)] });
+    const socket = net.connect({ host: "127.0.0.1", port: rig.port });
+    t.after(() => socket.destroy());
+    let received = 0;
+    const take = (most?: number) => {
+      received += (socket.read(most) as Buffer | null)?.length ?? 0;
+    };
+    socket.on("readable", () => {});
+    const sipping = setInterval(() => take(2_000), 100);
+    t.after(() => clearInterval(sipping));
+    socket.write(GET);
+    const startedMs = performance.now();
+    // What is given up is cut within twelve seconds.
+    await until("time to pass", () => performance.now() - startedMs > 16_000 || tape.closed > 0, 60_000);
+    assert.equal(tape.closed, 0, `cut after ${received} bytes`);
+    clearInterval(sipping);
+    socket.on("readable", () => take());
+    take();
+    await until("everything", () => received > tape.bytes, 30_000);
+  });
+
+  it("keeps no peer that takes nothing for ever", async (t) => {
+    const tape = new Tape(40_000_000);
+    const hasty: Clock = {
+      ...systemClock,
+      nowMs: () => 10 * systemClock.nowMs(),
+      every: (periodMs, tick) => systemClock.every(periodMs / 10, tick),
+    };
+    const rig = await startFront(t, { routes: [playing(tape)], clock: hasty });
     const peer = await rig.dial();
     peer.socket.pause();
     peer.send(GET);
