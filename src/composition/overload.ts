@@ -120,7 +120,9 @@ export class Overload {
     const latenessNow = lateness();
     this.#lately.playout.add(latenessOf(this.#latenessBefore, latenessNow));
     this.#latenessBefore = latenessNow;
-    if (this.#samples++ % MEMORY_SAMPLES === 0) {
+    // What was freed seldom goes back to the system: without a call, memory that is held is no strain.
+    if (callsLive() === 0) this.#memory = 0;
+    else if (this.#samples++ % MEMORY_SAMPLES === 0) {
       this.#memory = residentBytes() / this.#memoryBytes / HARD.memory;
     }
     if (this.#parts.isHeeded)

@@ -102,13 +102,15 @@ export class Call implements Line {
           this.#digits++;
           this.#agent.dtmf(digit);
         },
-        stopped: () => this.end("caller_hung_up"),
+        stopped: () => this.#stopped(),
         violated: (violation) => this.end("protocol_error", { violation }),
       },
       counts,
       nowMs,
     );
-    if (ticket.recording?.announcement === true && ticket.resumed === undefined) this.#announce();
+    // Whoever has heard half of it when a worker died hears it again.
+    const isDue = (ticket.resumed?.talkedMs ?? 0) < this.#announcementMs;
+    if (ticket.recording?.announcement === true && isDue) this.#announce();
     this.#agent = around.createAgent(ticket.agent, this, factsOf(ticket));
   }
 
@@ -297,6 +299,12 @@ export class Call implements Line {
     this.#agent.started();
   }
 
+  /** The caller has hung up. One who does so while we apologize has done it for what we apologize for. */
+  #stopped(): void {
+    const isFailing = this.#leaving?.isApologized !== undefined;
+    this.end(isFailing ? this.#leaving!.reason : "caller_hung_up");
+  }
+
   /** Whatever the agent does meanwhile, the call ends once what is queued was heard. */
   #leave(leaving: Omit<Leaving, "untilMs">): void {
     const nowMs = this.#around.nowMs();
@@ -315,10 +323,13 @@ export class Call implements Line {
     if (this.#stream.isUp) this.#announcing();
   }
 
+  get #announcementMs(): number {
+    return (this.#around.prompts.announcement.length * FRAME_MS) / CARRIER_FRAME_SAMPLES;
+  }
+
   /** The announcement is first in line, and from now on the caller hears it. */
   #announcing(): void {
-    const { length } = this.#around.prompts.announcement;
-    this.#announcedMs = this.#around.nowMs() + (length * FRAME_MS) / CARRIER_FRAME_SAMPLES;
+    this.#announcedMs = this.#around.nowMs() + this.#announcementMs;
     this.tell({ kind: "prompt", prompt: "announcement", why: "the call is recorded" });
   }
 

@@ -186,14 +186,14 @@ describe("an agent that fails", () => {
     assert.equal(reports[0]?.isApologized, false);
   });
 
-  it("while the caller hangs up is a call that the caller has ended", (t) => {
+  it("while the caller hangs up is a call that failed all the same, and why is not lost", (t) => {
     const { started, plays, line, isOver, reports, call: one } = live(t);
     started();
     line.fail("its model is gone");
     plays(500);
     one.receive(message("stop"));
-    isOver("caller_hung_up");
-    assert.equal(reports[0]?.isApologized, undefined);
+    isOver("agent_failed");
+    assert.equal(reports[0]?.error, "its model is gone");
   });
 });
 
@@ -285,9 +285,23 @@ describe("what is told of a call", () => {
   it("is bounded, and what is over is counted", (t) => {
     const { started, line, news, counts } = live(t);
     started();
-    for (let n = 0; n < NEWS_MAX + 25; n++) line.transcript("agent", `line ${n}`);
-    assert.equal(news().length, NEWS_MAX);
+    const reserve = 100;
+    for (let n = 0; n < NEWS_MAX - reserve + 25; n++) line.transcript("agent", `line ${n}`);
+    assert.equal(news().length, NEWS_MAX - reserve);
     assert.equal(counts.get("newsDropped"), 25);
+    for (let n = 0; n < reserve + 5; n++)
+      line.tell({ kind: "agent_connect_failed", failure: "refused", detail: "and what fails is told still" });
+    assert.equal(news().length, NEWS_MAX);
+    assert.equal(counts.get("newsDropped"), 30);
+  });
+
+  it("leaves room for what was said, however often someone begins to speak", (t) => {
+    const { started, line, news } = live(t);
+    started();
+    for (let n = 0; n < NEWS_MAX; n++)
+      line.tell({ kind: "speech_stopped", levelDb: -50, floorDb: -60, lastedMs: 100 });
+    line.transcript("caller", "still here");
+    assert.equal(news().length, NEWS_MAX / 2 + 1);
   });
 
   it("is bounded in bytes too, where lines are long; short ones still go", (t) => {
