@@ -27,6 +27,8 @@ export class AgentServer {
   readonly connections: AgentConnection[] = [];
   /** Connections that were tried, received or not. */
   tries = 0;
+  /** Where an answer with a status sends whoever asks. */
+  location: string | undefined;
   #http: Server;
   #port = 0;
   readonly #sockets = new Set<Socket>();
@@ -106,7 +108,8 @@ export class AgentServer {
     } else if (reception === "cut") {
       socket.destroy();
     } else if (typeof reception === "number") {
-      socket.end(`HTTP/1.1 ${reception} No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      const location = this.location === undefined ? "" : `Location: ${this.location}\r\n`;
+      socket.end(`HTTP/1.1 ${reception} No\r\n${location}Connection: close\r\nContent-Length: 0\r\n\r\n`);
     } else {
       sockets.handleUpgrade(request, socket, head, (ws) => {
         this.connections.push(new AgentConnection(this, ws, request));

@@ -166,6 +166,27 @@ describe("a call's first connection", { concurrency: true }, () => {
     assert.equal(line.saidBytes, 0);
   });
 
+  it("goes nowhere that a server sends it, and its secret neither", async () => {
+    const elsewhere = await AgentServer.start();
+    for (const status of [301, 302, 307, 308]) {
+      const server = await AgentServer.start({ reception: status });
+      server.location = elsewhere.url;
+      const rig = startAgent(server.url, { settings: { agent_secret: "s-3" } });
+      await rig.does("fail: the agent's server could not be reached");
+      assert.deepEqual([failures(rig), server.tries], [["status"], 1]);
+    }
+    assert.equal(elsewhere.tries, 0);
+  });
+
+  it("is told of the newest of what has happened meanwhile, and of no more than it may be", async () => {
+    const server = await AgentServer.start();
+    const { agent, line } = startAgent(server.url);
+    for (let n = 0; n < 100; n++) agent.marked(`mark-${n}`, 0);
+    await until("it to be ready", () => line.did.some((did) => did.startsWith("ready")));
+    await until("the newest", () => server.last.all("mark").at(-1)?.name === "mark-99");
+    assert.equal(server.last.all("mark").length, 64);
+  });
+
   it("is not even tried while a server fails again and again", async () => {
     const server = await AgentServer.start({ reception: 500 });
     const breaker = new Breaker();
