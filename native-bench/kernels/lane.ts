@@ -2,15 +2,15 @@
 // read. Against a message of its own for each. What waking the other thread costs is not in it; bench.ts shows that.
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 import { systemClock } from "../../src/domain/clock.ts";
-import { LaneEnd, RecordKind } from "../../src/lane/lane.ts";
+import { createLaneMemory, LaneEnd, RecordKind } from "../../src/lane/lane.ts";
 import { type Kernel, MESSAGES } from "./kernel.ts";
 
 /** What a thousand calls send in a millisecond. */
 const RECORDS_A_TICK = 50;
 
-const lanePorts = new MessageChannel();
-const here = new LaneEnd(lanePorts.port1, systemClock, () => {});
-const there = new LaneEnd(lanePorts.port2, systemClock, () => {});
+const memory = createLaneMemory();
+const here = new LaneEnd(memory, "front", systemClock, () => {});
+const there = new LaneEnd(memory, "worker", systemClock, () => {});
 let records = 0;
 
 const plainPorts = new MessageChannel();
@@ -23,8 +23,6 @@ export const lane: readonly Kernel[] = [
       if (++records % RECORDS_A_TICK !== 0) return;
       here.flush();
       there.poll();
-      there.flush(); // the empty buffer goes home
-      here.poll();
     },
     library: "postMessage",
     theirs(n) {
@@ -36,8 +34,6 @@ export const lane: readonly Kernel[] = [
 ];
 
 /** Or this process would not end. */
-export function closeLane(): void {
-  here.close();
-  there.close();
+export function closePort(): void {
   plainPorts.port1.close();
 }

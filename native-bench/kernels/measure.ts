@@ -4,7 +4,7 @@ import { median } from "../run/cells.ts";
 import { base64 } from "./base64.ts";
 import { codec } from "./codec.ts";
 import { FRAMES, type Kernel } from "./kernel.ts";
-import { closeLane, lane } from "./lane.ts";
+import { closePort, lane } from "./lane.ts";
 import { mulaw } from "./mulaw.ts";
 import { scan } from "./scan.ts";
 
@@ -68,4 +68,4 @@ const timings: KernelTimings[] = kernels.map(({ name, library, ours, theirs }) =
   theirs: timing(theirs),
 }));
 process.stdout.write(`${JSON.stringify(timings)}\n`);
-closeLane();
+closePort();

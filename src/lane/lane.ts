@@ -1,8 +1,9 @@
 // The one ordered way between the front thread and a media worker. It moves whole records of one call at a
-// time, in order, as batches; it knows nothing of what the bytes mean.
+// time, in order, through two rings in shared memory; it knows nothing of what the bytes mean. No side is ever woken:
+// each looks once a millisecond while there are calls.
 import assert from "node:assert/strict";
-import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { Clock } from "../domain/clock.ts";
+import { PAYLOAD_BYTES_MAX, RING_BYTES, RingReader, RingWriter } from "./ring.ts";
 
 /** What a record is. Only `media` may be dropped. */
 export const RecordKind = {
@@ -30,177 +31,143 @@ export type LaneReceiver = (kind: RecordKind, slot: number, epoch: number, bytes
 /** The lane never holds more than this much unread audio: past it, media is dropped (newest first) and counted. */
 export const LANE_BOUND_MS = 500;
 
-/**
- * A batch is one ArrayBuffer, filled from the start with records, each beginning at a multiple of 4:
- *
- *   byte  0  Uint32  payload length
- *   byte  4  Uint32  kind
- *   byte  8  Uint32  slot
- *   byte 12  Uint32  epoch
- *   byte 16  payload, padded to a multiple of 4
- *
- * A buffer belongs to exactly one thread at a time: posting transfers it, and the reader sends it back empty
- * with its own next batch. So the batches out and not yet back are exactly those the other side hasn't read.
- */
-const HEADER_WORDS = 4;
-const HEADER_BYTES = HEADER_WORDS * Uint32Array.BYTES_PER_ELEMENT;
-const BATCH_BYTES = 32 * 1_024;
-/** Buffers kept for reuse; more than this come back only after a stall. */
-const SPARE_BATCHES = 8;
-
-interface Batch {
-  readonly buffer: ArrayBuffer | undefined;
-  readonly usedBytes: number;
-  /** Empty buffers going home. */
-  readonly returned: ArrayBuffer[];
+/** The memory of a lane: the ring to the worker, then the one to the front thread. */
+export function createLaneMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(2 * RING_BYTES);
 }
 
-/** One end of a lane. Single-threaded; its peer is another `LaneEnd` on the other side of the port. */
+const WRITES_AT = { front: 0, worker: RING_BYTES } as const;
+const READS_AT = { front: RING_BYTES, worker: 0 } as const;
+
+/** What found no room in the ring: a record, or what is to be done once those before it can be read. */
+type Held =
+  | { readonly kind: RecordKind; readonly slot: number; readonly epoch: number; readonly bytes: Uint8Array }
+  | (() => void);
+
+/** One end of a lane. Single-threaded; its peer is the other side's `LaneEnd` over the same memory. */
 export class LaneEnd {
-  readonly #port: MessagePort;
+  readonly #out: RingWriter;
+  readonly #in: RingReader;
   readonly #receive: LaneReceiver;
-  readonly #clock: Clock;
-  #words: Uint32Array | undefined;
-  #bytes: Uint8Array | undefined;
-  #usedBytes = 0;
-  #spares: ArrayBuffer[] = [];
-  #returned: ArrayBuffer[] = [];
-  /** When each batch that is not back yet was posted, oldest first. */
-  #postedMs: number[] = [];
+  /**
+   * Everything that is not media goes in here, in order, while the ring is full of bytes. It has no bound of its own:
+   * whoever doesn't read 16 MB is killed, or the process is lost.
+   */
+  readonly #held: Held[] = [];
+  #reserved: Uint8Array;
   #isOpen = true;
-  #isFull = false;
-  #isReading = false;
-  /** Media records refused because the other side was `LANE_BOUND_MS` behind. */
+  #isBehind = false;
+  /** Media records refused because the other side was `LANE_BOUND_MS` behind, or the ring full. */
   dropped = 0;
 
-  constructor(port: MessagePort, clock: Clock, receive: LaneReceiver) {
-    this.#port = port;
-    this.#clock = clock;
+  constructor(memory: SharedArrayBuffer, side: keyof typeof WRITES_AT, clock: Clock, receive: LaneReceiver) {
+    this.#out = new RingWriter(memory, WRITES_AT[side], clock);
+    this.#in = new RingReader(memory, READS_AT[side]);
     this.#receive = receive;
-    port.on("message", (batch: Batch) => this.#read(batch));
+    this.#reserved = this.#out.bytes;
   }
 
-  /** Appends a record; false when it is media and the lane is full. `bytes` is copied. */
+  /** Appends a record, which can be read at once; false when it is media and was dropped. `bytes` is copied. */
   write(kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array): boolean {
     const at = this.reserve(kind, slot, epoch, bytes.length);
     if (at < 0) return false;
-    this.batchBytes.set(bytes, at);
+    this.#reserved.set(bytes, at);
+    this.#publish();
     return true;
   }
 
   /**
-   * Appends a record whose `length` bytes of payload the caller now writes into `batchBytes`, from the returned
-   * offset on. Returns -1 when the record is media and the lane is full.
+   * Appends a record whose `length` bytes of payload the caller now writes into `reservedBytes`, from the returned
+   * offset on. It can be read from the next record or flush on. Returns -1 when it is media and was dropped.
    */
   reserve(kind: RecordKind, slot: number, epoch: number, length: number): number {
-    if (kind === RecordKind.media && this.#isFull) {
+    assert(length <= PAYLOAD_BYTES_MAX, "a record fits into the ring, and another beside it");
+    this.#publish();
+    const isMedia = kind === RecordKind.media;
+    const mayGoIn = this.#isOpen && this.#held.length === 0 && !(isMedia && this.#isLate());
+    const at = mayGoIn ? this.#out.reserve(kind, slot, epoch, length) : -1;
+    if (at >= 0) {
+      this.#reserved = this.#out.bytes;
+      return at;
+    }
+    if (isMedia) {
       this.dropped++;
       return -1;
     }
-    const recordBytes = HEADER_BYTES + ((length + 3) & ~3);
-    if (this.#bytes === undefined || this.#usedBytes + recordBytes > this.#bytes.length) {
-      this.#post();
-      this.#begin(recordBytes);
-    }
-    const words = this.#words!;
-    const word = this.#usedBytes >>> 2;
-    words[word] = length;
-    words[word + 1] = kind;
-    words[word + 2] = slot;
-    words[word + 3] = epoch;
-    const at = this.#usedBytes + HEADER_BYTES;
-    this.#usedBytes += recordBytes;
-    return at;
+    this.#reserved = new Uint8Array(length);
+    if (this.#isOpen) this.#held.push({ kind, slot, epoch, bytes: this.#reserved });
+    return 0;
   }
 
-  /** The batch being filled. Only meaningful right after `reserve`. */
-  get batchBytes(): Uint8Array {
-    assert(this.#bytes !== undefined, "reserve before writing");
-    return this.#bytes;
+  /** What the last reserved record is to be written into. */
+  get reservedBytes(): Uint8Array {
+    return this.#reserved;
   }
 
-  /** Hands over what has been written since the last flush. Called on the media tick, by both ends. */
+  /** Hands over what was reserved or held, and judges whether the other side is behind. Called once a tick, by both sides. */
   flush(): void {
-    // Behind may mean that this thread itself was held up: what came back meanwhile is looked at first.
-    if (this.depthMs > LANE_BOUND_MS) this.poll();
-    this.#isFull = this.depthMs > LANE_BOUND_MS;
-    this.#post();
+    this.#release();
+    this.#publish();
+    this.#out.tick();
+    this.#isBehind = this.depthMs > LANE_BOUND_MS;
   }
 
-  /** Milliseconds since the oldest batch that the other side has not read was handed over; 0 when none. */
+  /** Calls `then` once the other side can read all that was written so far: at once, unless the ring is full. */
+  afterwards(then: () => void): void {
+    this.#publish();
+    if (this.#held.length === 0) then();
+    else this.#held.push(then);
+  }
+
+  /** Whether something waits for room in the ring: the tick must go on. */
+  get isHolding(): boolean {
+    return this.#held.length > 0;
+  }
+
+  /** Milliseconds that the oldest record has waited for the other side to read it; 0 when none has. */
   get depthMs(): number {
-    const oldestMs = this.#postedMs[0];
-    return oldestMs === undefined ? 0 : this.#clock.nowMs() - oldestMs;
+    return this.#out.waitingMs;
   }
 
-  /**
-   * Reads what has arrived but was not yet delivered by an event. Does nothing from inside a receiver, or a later
-   * batch would overtake the one being read.
-   */
+  /** Reads what has come. Called once a tick, and before anything is believed that was said after it. */
   poll(): void {
-    if (this.#isReading) return;
-    for (;;) {
-      const received = receiveMessageOnPort(this.#port);
-      if (received === undefined) return;
-      this.#read(received.message as Batch);
-    }
+    if (this.#isOpen) this.#in.poll(this.#receive);
+  }
+
+  /** This side's tick stops, until the next `poll`: what the other side writes meanwhile is not late. */
+  rest(): void {
+    this.#in.rest();
   }
 
   /** Nothing is delivered or sent from here on. */
   close(): void {
     this.#isOpen = false;
-    this.#port.close();
   }
 
-  #begin(recordBytes: number): void {
-    const spare = recordBytes <= BATCH_BYTES ? this.#spares.pop() : undefined;
-    const buffer = spare ?? new ArrayBuffer(Math.max(BATCH_BYTES, recordBytes));
-    this.#bytes = new Uint8Array(buffer);
-    this.#words = new Uint32Array(buffer);
-    this.#usedBytes = 0;
+  #publish(): void {
+    if (this.#isOpen) this.#out.publish();
   }
 
-  #post(): void {
-    const returned = this.#returned;
-    const buffer = this.#usedBytes > 0 ? this.#bytes!.buffer : undefined;
-    if ((buffer === undefined && returned.length === 0) || !this.#isOpen) return;
-    const batch: Batch = { buffer: buffer as ArrayBuffer | undefined, usedBytes: this.#usedBytes, returned };
-    const transfer = batch.buffer === undefined ? returned : [batch.buffer, ...returned];
-    this.#port.postMessage(batch, transfer);
-    if (batch.buffer !== undefined) {
-      this.#postedMs.push(this.#clock.nowMs());
-      this.#bytes = undefined;
-      this.#words = undefined;
-      this.#usedBytes = 0;
-    }
-    this.#returned = [];
+  /** Looked at anew while it is: media is taken again as soon as the other side has caught up. */
+  #isLate(): boolean {
+    if (this.#isBehind) this.#isBehind = this.depthMs > LANE_BOUND_MS;
+    return this.#isBehind;
   }
 
-  #read(batch: Batch): void {
-    if (!this.#isOpen) return;
-    for (const buffer of batch.returned) {
-      this.#postedMs.shift();
-      if (buffer.byteLength === BATCH_BYTES && this.#spares.length < SPARE_BATCHES) this.#spares.push(buffer);
-    }
-    if (batch.buffer === undefined) return;
-    this.#isReading = true;
-    try {
-      this.#deliver(batch.buffer, batch.usedBytes);
-    } finally {
-      this.#isReading = false;
-      this.#returned.push(batch.buffer);
-    }
-  }
-
-  #deliver(buffer: ArrayBuffer, usedBytes: number): void {
-    const words = new Uint32Array(buffer);
-    let at = 0;
-    while (at < usedBytes) {
-      const word = at >>> 2;
-      const length = words[word]!;
-      const bytes = new Uint8Array(buffer, at + HEADER_BYTES, length);
-      this.#receive(words[word + 1] as RecordKind, words[word + 2]!, words[word + 3]!, bytes);
-      at += HEADER_BYTES + ((length + 3) & ~3);
+  #release(): void {
+    while (this.#held.length > 0 && this.#isOpen) {
+      const first = this.#held[0]!;
+      if (typeof first === "function") {
+        this.#publish();
+        this.#held.shift();
+        first();
+        continue;
+      }
+      const { kind, slot, epoch, bytes } = first;
+      const at = this.#out.reserve(kind, slot, epoch, bytes.length);
+      if (at < 0) return;
+      this.#out.bytes.set(bytes, at);
+      this.#held.shift();
     }
   }
 }

@@ -1,5 +1,4 @@
 // What crosses between the front thread and a worker once per call, as ordinary messages.
-import type { MessagePort } from "node:worker_threads";
 import type { CallBrief } from "../domain/brief.ts";
 import type { EndReason, StreamViolation } from "../domain/endings.ts";
 import type { AccountSid, CallSid, RunId, StreamSid } from "../domain/ids.ts";
@@ -44,8 +43,8 @@ export interface TaskReport {
 export interface WorkerHello {
   readonly hello: "media-worker";
   readonly threadId: number;
-  /** The front thread's end of this worker's lane. */
-  readonly port: MessagePort;
+  /** The memory of its lane. */
+  readonly lane: SharedArrayBuffer;
   readonly counts: SharedArrayBuffer;
   /** One Int32 that changes with every media tick and every record taken, while the worker has calls. */
   readonly heartbeat: SharedArrayBuffer;

@@ -1,8 +1,9 @@
-// The Piscina entry: loads what calls need, says hello with its end of the lane, and runs one task per call.
+// The Piscina entry: loads what calls need, says hello with its lane, and runs one task per call.
 import assert from "node:assert/strict";
-import { MessageChannel, parentPort, threadId, workerData } from "node:worker_threads";
+import { parentPort, threadId, workerData } from "node:worker_threads";
 import { systemClock } from "../domain/clock.ts";
 import { WorkerCounts } from "../lane/counts.ts";
+import { createLaneMemory } from "../lane/lane.ts";
 import { CallRemains } from "../lane/remains.ts";
 import type { CallTicket, TaskReport, WorkerBirth, WorkerHello, WorkerStray } from "../lane/ticket.ts";
 import { CallHost, loadEquipment } from "./pipeline/host.ts";
@@ -15,24 +16,24 @@ const rules = { privateHosts: agentPrivateHosts };
 const loaded = await loadEquipment(agentModules, prompts, rules); // without it there is no hello, and no call comes here
 const equipment = { ...loaded, createRecorder: recordersIn(recordingsPath, systemClock) };
 
-const { port1: ours, port2: theirs } = new MessageChannel();
+const lane = createLaneMemory();
 const shared = {
   remains: new CallRemains(remains),
   counts: new WorkerCounts(),
   heartbeat: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
 };
 const tellStray = (stray: string) => front.postMessage({ stray } satisfies WorkerStray);
-const host = new CallHost(ours, equipment, shared, systemClock, tellStray);
+const host = new CallHost(lane, equipment, shared, systemClock, tellStray);
 for (const event of ["uncaughtException", "unhandledRejection"] as const)
   process.on(event, (error: unknown) => host.uncaught(error));
 
 const hello: WorkerHello = {
   hello: "media-worker",
   threadId,
-  port: theirs,
+  lane,
   counts: shared.counts.memory,
   heartbeat: shared.heartbeat.buffer,
 };
-front.postMessage(hello, [theirs]);
+front.postMessage(hello);
 
 export default (ticket: CallTicket): Promise<TaskReport> => host.run(ticket);

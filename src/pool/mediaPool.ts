@@ -11,7 +11,7 @@ import { HEARTBEAT_MS, LOOK_LATE_MS, MediaWorker } from "./mediaWorker.ts";
 import { type CallOrder, Placement, type PlacementListener } from "./placement.ts";
 
 const TICK_MS = 1;
-/** Ticks without a call before ticking stops: long enough for the lanes' last buffers to go home. */
+/** Ticks without a call before ticking stops: a call that follows soon finds it running. */
 const LINGER_TICKS = 100;
 /** A call that has outlived this many workers that had begun it is suspected of killing them: it is not placed again. */
 const DEATHS_MAX = 2;
@@ -200,7 +200,7 @@ export class MediaPool {
 
   #welcome(pool: Piscina, hello: WorkerHello): void {
     const thread = pool.threads.find(({ threadId }) => threadId === hello.threadId);
-    if (thread === undefined) return hello.port.close(); // it died between its hello and now
+    if (thread === undefined) return; // it died between its hello and now
     const worker = new MediaWorker(hello, thread, this.#options.clock);
     this.#workers.set(hello.threadId, worker);
     thread.on("error", (error: NodeJS.ErrnoException) => {
@@ -345,11 +345,15 @@ export class MediaPool {
   }
 
   #tick(): void {
-    for (const { lane } of this.#workers.values()) lane.flush();
+    for (const { lane } of this.#workers.values()) {
+      lane.flush();
+      lane.poll();
+    }
     this.#idleTicks = this.#placements.size === 0 ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks > LINGER_TICKS) {
       this.#stopTicking?.();
       this.#stopTicking = undefined;
+      for (const { lane } of this.#workers.values()) lane.rest();
     }
   }
 }

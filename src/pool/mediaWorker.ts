@@ -34,7 +34,7 @@ export class MediaWorker {
     this.counts = new WorkerCounts(hello.counts);
     this.bornMs = clock.nowMs();
     this.#heartbeat = new Int32Array(hello.heartbeat);
-    this.lane = new LaneEnd(hello.port, clock, (kind, slot, epoch, bytes) => {
+    this.lane = new LaneEnd(hello.lane, "front", clock, (kind, slot, epoch, bytes) => {
       const placement = this.placements.get(slot);
       // A record of another epoch is a dead worker's or a past call's.
       if (placement === undefined || placement.epoch !== epoch) return;

@@ -1,7 +1,6 @@
 // All the calls of one worker: their tasks, their end of the lane, the media tick, and the guard that keeps one
 // call's exception from being any other call's.
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { MessagePort } from "node:worker_threads";
 import type { Clock, Stop } from "../../domain/clock.ts";
 import type { EndReason } from "../../domain/endings.ts";
 import { assertNever } from "../../domain/errors.ts";
@@ -17,7 +16,7 @@ import { Call, type CallSurroundings } from "./call.ts";
 import type { MakeRecorder } from "./recorder.ts";
 
 const TICK_MS = 1;
-/** Ticks without a call before ticking stops: long enough for the lane's last buffers to go home. */
+/** Ticks without a call before ticking stops: a call that follows soon finds it running. */
 const LINGER_TICKS = 100;
 const NEVER_BEGAN = { reason: "call_error", heardMs: 0, digits: 0 } as const;
 const NOTHING = new Uint8Array(0);
@@ -70,7 +69,7 @@ export class CallHost {
 
   /** `tellStray` hears of errors that no call is to be ended for. */
   constructor(
-    port: MessagePort,
+    lane: SharedArrayBuffer,
     equipment: Equipment,
     shared: SharedMemory,
     clock: Clock,
@@ -82,7 +81,7 @@ export class CallHost {
     this.#remains = shared.remains;
     this.#counts = shared.counts;
     this.#heartbeat = shared.heartbeat;
-    this.#lane = new LaneEnd(port, clock, (kind, slot, epoch, bytes) =>
+    this.#lane = new LaneEnd(lane, "worker", clock, (kind, slot, epoch, bytes) =>
       this.#receive(kind, slot, epoch, bytes),
     );
   }
@@ -138,20 +137,22 @@ export class CallHost {
     // Under overload the tick comes late while records are still taken: busy is not stuck.
     this.#beat();
     const seat = this.#seats.get(slot);
-    // A record that comes after its call's end is nobody's, but the buffer it came in must go home.
-    if (seat?.call === undefined || seat.ticket.epoch !== epoch) return this.#startTicking();
+    // A record that comes after its call's end is nobody's.
+    if (seat?.call === undefined || seat.ticket.epoch !== epoch) return;
     this.#within(seat, deliver, seat.call, kind, bytes);
   }
 
   #tick(): void {
     this.#beat();
+    this.#lane.poll();
     const nowMs = this.#clock.nowMs();
     for (const seat of this.#seats.values()) this.#tickCall(seat, nowMs);
     this.#lane.flush();
-    this.#idleTicks = this.#seats.size === 0 ? this.#idleTicks + 1 : 0;
+    this.#idleTicks = this.#seats.size === 0 && !this.#lane.isHolding ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks > LINGER_TICKS) {
       this.#stopTicking?.();
       this.#stopTicking = undefined;
+      this.#lane.rest();
     }
   }
 
@@ -209,8 +210,7 @@ export class CallHost {
   #ended(seat: Seat, report: TaskReport): void {
     this.#seats.delete(seat.ticket.slot);
     // The front reads the lane before it acts on the task's promise, so the last frames go out first.
-    this.#lane.flush();
-    seat.report(report);
+    this.#lane.afterwards(() => seat.report(report));
   }
 }
 

@@ -355,7 +355,7 @@ export class Speech {
       counts.add("framesDroppedLane");
       return;
     }
-    encoder.writeMedia(source, start, end, lane.batchBytes, at);
+    encoder.writeMedia(source, start, end, lane.reservedBytes, at);
     counts.add("framesSent");
     counts.sentLate(this.#track.lateMs);
     if (this.#track.underruns !== this.#underruns) {

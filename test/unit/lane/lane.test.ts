@@ -1,44 +1,17 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { describe, it, type TestContext } from "node:test";
-import { MessageChannel, Worker } from "node:worker_threads";
+import { describe, it } from "node:test";
 import fc from "fast-check";
-import { systemClock } from "../../../src/domain/clock.ts";
-import { LANE_BOUND_MS, LaneEnd, RecordKind } from "../../../src/lane/lane.ts";
+import { createLaneMemory, LANE_BOUND_MS, LaneEnd, RecordKind } from "../../../src/lane/lane.ts";
 import { ManualClock } from "../../support/manualClock.ts";
-import { until } from "../../support/until.ts";
-
-/** What a batch holds; the longest records need a buffer of their own. */
-const BATCH_BYTES = 32 * 1_024;
-
-interface Kept {
-  readonly kind: RecordKind;
-  readonly slot: number;
-  readonly epoch: number;
-  readonly bytes: readonly number[] | Uint8Array;
-}
-
-/** A lane in one thread, and all that each of its ends has received. */
-function lane(t: TestContext, clock = new ManualClock()) {
-  const { port1, port2 } = new MessageChannel();
-  const received: { here: Kept[]; there: Kept[] } = { here: [], there: [] };
-  const keep = (where: Kept[]) => (kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array) =>
-    where.push({ kind, slot, epoch, bytes: bytes.slice() });
-  const here = new LaneEnd(port1, clock, keep(received.here));
-  const there = new LaneEnd(port2, clock, keep(received.there));
-  t.after(() => {
-    here.close();
-    there.close();
-  });
-  return { here, there, received, clock };
-}
+import { payload } from "./numbered.ts";
+import { lane, PAGE_BYTES } from "./rig.ts";
 
 const kinds = fc.constantFrom(...Object.values(RecordKind));
 const sizes = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: 0, max: 400 }) },
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 8_000 }) },
-  { weight: 1, arbitrary: fc.integer({ min: BATCH_BYTES - 40, max: BATCH_BYTES + 40 }) },
-  { weight: 1, arbitrary: fc.integer({ min: 2 * BATCH_BYTES, max: 3 * BATCH_BYTES }) },
+  { weight: 1, arbitrary: fc.integer({ min: PAGE_BYTES - 40, max: PAGE_BYTES + 40 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 2 * PAGE_BYTES, max: 3 * PAGE_BYTES }) },
 );
 const records = fc.array(
   fc.record({
@@ -51,20 +24,15 @@ const records = fc.array(
   { maxLength: 60 },
 );
 
-/** Bytes that tell records apart. */
-function payload(size: number, seed: number): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, n) => (n * 31 + seed * 17) & 0xff);
-}
-
 describe("a lane", () => {
   it("keeps its order when a receiver flushes while it is behind", (t) => {
     const clock = new ManualClock();
-    const { port1, port2 } = new MessageChannel();
+    const memory = createLaneMemory();
     const order: number[] = [];
-    const there = new LaneEnd(port2, clock, () => {});
-    const here = new LaneEnd(port1, clock, (_kind, slot) => {
+    const there = new LaneEnd(memory, "worker", clock, () => {});
+    const here = new LaneEnd(memory, "front", clock, (_kind, slot) => {
       order.push(slot);
-      here.flush(); // as at the end of a call; its own batch has been out for too long
+      here.flush(); // as at the end of a call; its own record has waited for too long
     });
     t.after(() => {
       here.close();
@@ -119,50 +87,12 @@ describe("a lane", () => {
     );
   });
 
-  it("does so between threads", async (t) => {
-    const { port1, port2 } = new MessageChannel();
-    const received: Kept[] = [];
-    const end = new LaneEnd(port1, systemClock, (kind, slot, epoch, bytes) =>
-      received.push({ kind, slot, epoch, bytes: bytes.slice() }),
-    );
-    const file = new URL("./echoWorker.ts", import.meta.url);
-    const worker = new Worker(file, { workerData: port2, transferList: [port2] });
-    const stop = systemClock.every(1, () => end.flush());
-    t.after(async () => {
-      stop();
-      end.close();
-      await worker.terminate();
-    });
-    await once(worker, "message");
-    await fc.assert(
-      fc.asyncProperty(records, async (sent) => {
-        received.length = 0;
-        for (const [index, { kind, slot, epoch, size, flush }] of sent.entries()) {
-          assert.equal(end.write(kind, slot, epoch, payload(size, index)), true);
-          if (flush) await new Promise((turn) => setImmediate(turn));
-        }
-        await until("all of it to come back", () => received.length >= sent.length);
-        assert.deepEqual(
-          received,
-          sent.map(({ kind, slot, epoch, size }, index) => ({
-            kind,
-            slot,
-            epoch: epoch + 1,
-            bytes: payload(size, index),
-          })),
-        );
-      }),
-      { numRuns: 40 },
-    );
-    assert.equal(end.dropped, 0);
-  });
-
   it("lets a record be written in place", (t) => {
     const { here, there, received } = lane(t);
     for (const text of ["one", "and another"]) {
       const bytes = new TextEncoder().encode(text);
       const at = here.reserve(RecordKind.media, 3, 9, bytes.length);
-      here.batchBytes.set(bytes, at);
+      here.reservedBytes.set(bytes, at);
     }
     here.flush();
     there.poll();
@@ -183,11 +113,11 @@ describe("a lane", () => {
   });
 
   it("keeps its order when it is polled from inside a receiver", (t) => {
-    const { port1, port2 } = new MessageChannel();
+    const memory = createLaneMemory();
     const clock = new ManualClock();
     const order: number[] = [];
-    const here = new LaneEnd(port1, clock, () => {});
-    const there: LaneEnd = new LaneEnd(port2, clock, (_kind, slot) => {
+    const here = new LaneEnd(memory, "front", clock, () => {});
+    const there: LaneEnd = new LaneEnd(memory, "worker", clock, (_kind, slot) => {
       order.push(slot);
       there.poll();
     });
@@ -203,143 +133,53 @@ describe("a lane", () => {
     assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
-  it("hands over once per flush, and nothing when nothing was written", async (t) => {
+  it("shows a written record at once, and a reserved one from the next record or flush on", (t) => {
     const { here, there, received } = lane(t);
-    const batches: unknown[] = [];
-    const { port1, port2 } = new MessageChannel();
-    const counted = new LaneEnd(port1, new ManualClock(), () => {});
-    port2.on("message", (batch) => batches.push(batch));
-    t.after(() => {
-      counted.close();
-      port2.close();
-    });
-    counted.flush();
-    for (let n = 0; n < 5; n++) counted.write(RecordKind.media, n, 1, payload(200, n));
-    counted.flush();
-    counted.flush();
-    here.write(RecordKind.media, 0, 1, payload(4, 0)); // delivered after the others' batches
-    here.flush();
-    await until("the batch to come", () => batches.length > 0);
-    there.poll();
-    assert.equal(received.there.length, 1);
-    assert.equal(batches.length, 1);
-  });
-});
-
-describe("a lane whose other side is behind", () => {
-  const media = payload(300, 1);
-
-  /** One tick of the writing side. */
-  function tick(end: LaneEnd, clock: ManualClock, ms = 1): void {
-    clock.advance(ms);
-    end.flush();
-  }
-
-  it("drops and counts media once it is more than half a second behind, and never anything else", (t) => {
-    const { here, there, received, clock } = lane(t);
-    here.write(RecordKind.media, 0, 1, media);
-    here.flush();
-    tick(here, clock, LANE_BOUND_MS);
-    assert.equal(here.depthMs, LANE_BOUND_MS);
-    assert.equal(here.write(RecordKind.media, 0, 1, media), true);
-    tick(here, clock);
-    for (let n = 0; n < 3; n++) assert.equal(here.write(RecordKind.media, 0, 1, media), false);
-    for (const kind of [RecordKind.control, RecordKind.closed, RecordKind.end, RecordKind.ready])
-      assert.equal(here.write(kind, 0, 1, media), true);
-    assert.equal(here.dropped, 3);
-    here.flush();
-    there.poll();
-    assert.deepEqual(
-      received.there.map(({ kind }) => kind),
-      [
-        RecordKind.media,
-        RecordKind.media,
-        RecordKind.control,
-        RecordKind.closed,
-        RecordKind.end,
-        RecordKind.ready,
-      ],
-    );
-  });
-
-  it("takes media again as soon as the other side has caught up", (t) => {
-    const { here, there, clock } = lane(t);
-    here.write(RecordKind.media, 0, 1, media);
-    here.flush();
-    tick(here, clock, LANE_BOUND_MS + 1);
-    assert.equal(here.write(RecordKind.media, 0, 1, media), false);
-    there.poll();
-    there.flush(); // the buffer goes home
-    tick(here, clock); // and is looked for, though no event has delivered it
-    assert.equal(here.depthMs, 0);
-    assert.equal(here.write(RecordKind.media, 0, 1, media), true);
-    assert.equal(here.dropped, 1);
-  });
-
-  it("does not take its own standstill for the other side's", (t) => {
-    const { here, there, clock } = lane(t);
-    here.write(RecordKind.media, 0, 1, media);
-    here.flush();
-    there.poll();
-    there.flush();
-    clock.advance(10 * LANE_BOUND_MS); // this thread was held up; the buffer has been here for long
-    here.flush();
-    assert.equal(here.write(RecordKind.media, 0, 1, media), true);
-    assert.equal(here.dropped, 0);
-  });
-
-  it("knows how far behind it is by the oldest batch that is out", (t) => {
-    const { here, there, clock } = lane(t);
-    assert.equal(here.depthMs, 0);
-    for (let n = 0; n < 3; n++) {
-      here.write(RecordKind.media, 0, 1, media);
-      tick(here, clock, 10);
-    }
-    assert.equal(here.depthMs, 20);
-    there.poll();
-    assert.equal(here.depthMs, 20);
-    there.flush();
-    here.poll();
-    assert.equal(here.depthMs, 0);
-  });
-});
-
-describe("a lane's buffers", () => {
-  it("come home and are used again", (t) => {
-    const { here, there, clock } = lane(t);
-    const original = globalThis.ArrayBuffer;
-    let made = 0;
-    globalThis.ArrayBuffer = new Proxy(original, {
-      construct(target, args, self) {
-        made++;
-        return Reflect.construct(target, args, self);
-      },
-    });
-    t.after(() => {
-      globalThis.ArrayBuffer = original;
-    });
-    for (let tick = 0; tick < 1_000; tick++) {
-      here.write(RecordKind.media, 0, 1, payload(250, tick));
-      there.write(RecordKind.media, 0, 1, payload(250, tick));
-      clock.advance(1);
-      here.flush();
-      there.flush();
-      here.poll();
+    const read = () => {
       there.poll();
-    }
-    assert.ok(made <= 8, `${made} buffers were made for a thousand ticks`);
+      return received.there.map(({ slot }) => slot);
+    };
+    here.write(RecordKind.media, 1, 1, payload(200, 0));
+    assert.deepEqual(read(), [1]);
+    here.reserve(RecordKind.media, 2, 1, 200);
+    assert.deepEqual(read(), [1]);
+    here.reserve(RecordKind.media, 3, 1, 200);
+    assert.deepEqual(read(), [1, 2]);
+    here.flush();
+    assert.deepEqual(read(), [1, 2, 3]);
+    here.flush();
+    assert.deepEqual(read(), [1, 2, 3]);
   });
 
-  it("are at rest when both sides are", (t) => {
-    const { here, there, clock } = lane(t);
-    for (let n = 0; n < 50; n++) here.write(RecordKind.media, 0, 1, payload(4_000, n));
-    here.flush();
+  it("leaves a record alone while it is being read", (t) => {
+    const memory = createLaneMemory();
+    const here = new LaneEnd(memory, "front", new ManualClock(), () => {});
+    let whole = 0;
+    const there = new LaneEnd(memory, "worker", new ManualClock(), (_kind, slot, _epoch, bytes) => {
+      for (let n = 0; n < 3 && slot === 0; n++)
+        here.write(RecordKind.media, 1, 1, payload(PAGE_BYTES / 2, n));
+      if (slot === 0 && Buffer.from(bytes).equals(payload(1_000, 5))) whole++;
+    });
+    t.after(() => there.close());
+    for (let n = 0; n < 100; n++) here.write(RecordKind.media, 0, 1, payload(1_000, 5));
     there.poll();
-    there.flush();
-    here.poll();
-    clock.advance(60_000);
-    assert.equal(here.depthMs, 0);
-    assert.equal(there.depthMs, 0);
+    there.poll();
+    assert.equal(whole, 100);
+  });
+
+  it("goes on behind a record that its receiver could not stand", (t) => {
+    const memory = createLaneMemory();
+    const order: number[] = [];
+    const here = new LaneEnd(memory, "front", new ManualClock(), () => {});
+    const there = new LaneEnd(memory, "worker", new ManualClock(), (_kind, slot) => {
+      order.push(slot);
+      if (slot === 1) throw new Error("not this one");
+    });
+    t.after(() => there.close());
+    for (let slot = 0; slot < 4; slot++) here.write(RecordKind.control, slot, 1, payload(10, slot));
+    assert.throws(() => there.poll(), /not this one/);
+    there.poll();
+    assert.deepEqual(order, [0, 1, 2, 3]);
   });
 });
 

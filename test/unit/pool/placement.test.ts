@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { MessageChannel, type Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { WorkerCounts } from "../../../src/lane/counts.ts";
-import { LANE_BOUND_MS, LaneEnd, RecordKind } from "../../../src/lane/lane.ts";
+import { createLaneMemory, LANE_BOUND_MS, LaneEnd, RecordKind } from "../../../src/lane/lane.ts";
 import { MediaWorker } from "../../../src/pool/mediaWorker.ts";
 import { Placement } from "../../../src/pool/placement.ts";
 import { ManualClock } from "../../support/manualClock.ts";
@@ -15,18 +15,18 @@ const PARKED_FRAMES = LANE_BOUND_MS / 20;
 
 /** A worker without a thread: the test stands in for it at the other end of its lane. */
 function standIn(t: TestContext, clock = new ManualClock()) {
-  const { port1, port2 } = new MessageChannel();
+  const memory = createLaneMemory();
   const heartbeat = new Int32Array(new SharedArrayBuffer(4));
   const hello = {
     hello: "media-worker",
     threadId: 1,
-    port: port1,
+    lane: memory,
     counts: new WorkerCounts().memory,
     heartbeat: heartbeat.buffer,
   } as const;
   const worker = new MediaWorker(hello, {} as Worker, clock);
   const received: { kind: RecordKind; slot: number; epoch: number; text: string }[] = [];
-  const end = new LaneEnd(port2, clock, (kind, slot, epoch, bytes) =>
+  const end = new LaneEnd(memory, "worker", clock, (kind, slot, epoch, bytes) =>
     received.push({ kind, slot, epoch, text: Buffer.from(bytes).toString() }),
   );
   t.after(() => {

@@ -1,9 +1,8 @@
 // All the calls of one worker, in this thread: the test stands in for the front thread at the other end of the lane.
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { MessageChannel } from "node:worker_threads";
 import { WorkerCounts } from "../../../../src/lane/counts.ts";
-import { LaneEnd, RecordKind } from "../../../../src/lane/lane.ts";
+import { createLaneMemory, LaneEnd, RecordKind } from "../../../../src/lane/lane.ts";
 import { CallRemains } from "../../../../src/lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../../../src/lane/ticket.ts";
 import { CallHost, loadEquipment } from "../../../../src/media/pipeline/host.ts";
@@ -26,28 +25,24 @@ const NOTHING = new Uint8Array(0);
 
 function host(t: TestContext) {
   const clock = new ManualClock();
-  const { port1, port2 } = new MessageChannel();
+  const memory = createLaneMemory();
   const received: { kind: RecordKind; slot: number; epoch: number; text: string }[] = [];
-  const front = new LaneEnd(port2, clock, (kind, slot, epoch, bytes) =>
+  const front = new LaneEnd(memory, "front", clock, (kind, slot, epoch, bytes) =>
     received.push({ kind, slot, epoch, text: Buffer.from(bytes).toString() }),
   );
-  t.after(() => {
-    front.close();
-    port1.close();
-  });
+  t.after(() => front.close());
   const counts = new WorkerCounts();
   const heartbeat = new Int32Array(new SharedArrayBuffer(4));
   const remains = new CallRemains({ slots: 10 });
   const strays: string[] = [];
   const shared = { remains, counts, heartbeat };
-  const calls = new CallHost(port1, equipment, shared, clock, (error) => strays.push(error));
+  const calls = new CallHost(memory, equipment, shared, clock, (error) => strays.push(error));
   /** Hands over what was written, and lets the worker tick until it has answered. */
   const exchange = async (ticks = 3) => {
     front.flush();
-    await new Promise((turn) => setImmediate(turn)); // the lane delivers by event
     clock.advance(ticks);
-    await new Promise((turn) => setImmediate(turn));
-    front.flush();
+    await new Promise((turn) => setImmediate(turn)); // for what waits for promises
+    front.poll();
   };
   return {
     calls,

@@ -1,10 +1,9 @@
 // What a call has around it in its worker, made for a test: a clock that is moved by hand, a lane whose other end
 // is here, a codec whose decoders and encoders are counted, an agent that remembers.
-import { MessageChannel } from "node:worker_threads";
 import type { AgentRateHz } from "../../../../src/domain/audio.ts";
 import { AccountSid, CallSid, RunId, StreamSid } from "../../../../src/domain/ids.ts";
 import { WorkerCounts } from "../../../../src/lane/counts.ts";
-import { LaneEnd, RecordKind } from "../../../../src/lane/lane.ts";
+import { createLaneMemory, LaneEnd, RecordKind } from "../../../../src/lane/lane.ts";
 import type { ToldNews } from "../../../../src/lane/news.ts";
 import { CallRemains } from "../../../../src/lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../../../src/lane/ticket.ts";
@@ -117,10 +116,10 @@ export interface Sent {
 
 export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: string) => {} } = {}) {
   const clock = new ManualClock();
-  const { port1, port2 } = new MessageChannel();
+  const memory = createLaneMemory();
   const records: { kind: RecordKind; epoch: number; text: string }[] = [];
-  const lane = new LaneEnd(port1, clock, () => {});
-  const front = new LaneEnd(port2, clock, (kind, _slot, epoch, bytes) => {
+  const lane = new LaneEnd(memory, "worker", clock, () => {});
+  const front = new LaneEnd(memory, "front", clock, (kind, _slot, epoch, bytes) => {
     records.push({ kind, epoch, text: Buffer.from(bytes).toString() });
   });
   const reports: TaskReport[] = [];
