@@ -36,7 +36,8 @@ export class Teller {
     if (this.#told >= this.#mostFor(news.kind)) return this.#counts.add("newsDropped");
     const told: ToldNews = { atMs, news };
     const bytes = UTF8.encode(JSON.stringify(told));
-    if (this.#toldBytes + bytes.length > NEWS_BYTES_MAX) return this.#counts.add("newsDropped");
+    const isLong = !FATEFUL.has(news.kind) && this.#toldBytes + bytes.length > NEWS_BYTES_MAX;
+    if (isLong) return this.#counts.add("newsDropped");
     this.#told++;
     this.#toldBytes += bytes.length;
     const { slot, epoch } = this.#ticket;
