@@ -24,10 +24,25 @@ export function isOverAtTwilio({ events }: Timeline): boolean {
   );
 }
 
-/** As what happened came about, not as we were told: callbacks stand in Twilio's order, all else where it was. */
+/**
+ * As what happened came about, not as we were told: callbacks stand in Twilio's order, what a worker told at its own
+ * time, and all else where it was.
+ */
 export function inOrder(events: readonly CallLogEvent[]): readonly CallLogEvent[] {
   const told = events
     .filter(({ sequence }) => sequence !== undefined)
     .sort((one, other) => one.sequence! - other.sequence!);
-  return events.map((event) => (event.sequence === undefined ? event : told.shift()!));
+  const notes = events.filter(isNote).sort((one, other) => one.atMs - other.atMs);
+  const others = events
+    .filter((event) => !isNote(event))
+    .map((event) => (event.sequence === undefined ? event : told.shift()!));
+  const before = (event: CallLogEvent) => {
+    const later = notes.findIndex(({ atMs }) => atMs >= event.atMs);
+    return notes.splice(0, later < 0 ? notes.length : later);
+  };
+  return [...others.flatMap((event) => [...before(event), event]), ...notes];
+}
+
+function isNote({ facts }: CallLogEvent): boolean {
+  return facts !== undefined;
 }

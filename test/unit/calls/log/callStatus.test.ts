@@ -149,6 +149,17 @@ describe("callbacks delivered one to five times in any order", () => {
   });
 });
 
+describe("what a call's worker told", () => {
+  it("stands at its own time, and callbacks where Twilio has them", () => {
+    const told = (atMs: number) => ({ atMs, kind: "transcript", facts: { text: `${atMs}` } }) as const;
+    const said = (atMs: number, sequence: number) => ({ atMs, kind: "call_status", sequence }) as const;
+    const ended = { atMs: 40, kind: "ended" } as const;
+    const events = [said(10, 1), said(20, 0), told(15), told(30), ended, told(25), told(41)];
+    const inTime = [told(15), said(20, 0), said(10, 1), told(25), told(30), ended, told(41)];
+    assert.deepEqual(inOrder(events), inTime);
+  });
+});
+
 describe("callbacks out of order", () => {
   it("are counted, those that are repeats or in their order are not", () => {
     const [initiated, ringing, answered, completed] = LIVES[0]!.said;
