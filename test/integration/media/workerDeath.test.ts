@@ -151,7 +151,8 @@ describe("when a worker dies in mid-call", () => {
     );
     const gapsMs = voices.map((caller, index) => longestGapMs(caller, killedMs[index]!));
     t.diagnostic(`without a frame for ${gapsMs.map((ms) => ms.toFixed(0)).join(", ")} ms`);
-    for (const gapMs of gapsMs) assert.ok(gapMs <= 2_000, `${gapMs} ms without a frame`);
+    // Two threads must boot first.
+    for (const gapMs of gapsMs) assert.ok(gapMs <= 4_000, `${gapMs} ms without a frame`);
     for (const caller of voices) assert.ok(ownFrames(caller) > 25);
     assert.equal(await deaths(story, "exit"), 2);
     assert.equal(gateway.pool.state().callsWaiting, 0);
@@ -238,9 +239,8 @@ describe("when a worker dies at an awkward moment", { concurrency: true }, () =>
     const waiting = await story.twilio.dial({ to: ECHO_NUMBER });
     for (const { stream } of killers) stream.press("7");
     const stream = await waiting.connect(); // perhaps before, perhaps after a new worker is up
-    stream.say(tone(450, 2_000));
-    await hasReturned(stream, 600);
-    assert.ok(ownFrames({ call: waiting, stream, hz: 450 }) > 20);
+    stream.say(tone(450, 8_000));
+    await until("its own sound", () => ownFrames({ call: waiting, stream, hz: 450 }) > 20, 10_000);
     await waiting.hangUp();
     await isReleased(story.gateway, waiting);
     assert.equal(recordOf(story.gateway, waiting).outcome, "caller_hung_up");
