@@ -1,6 +1,7 @@
 // Who connects and asks nothing, by address, so that one stranger can't take the connections that webhooks need. The
 // native side doesn't say whose connection ended, so that silence is counted from both ends of what it does say: a
-// connection that came, and a request that was heard.
+// connection that came, and a request that was heard. Which of an address's connections was heard can't be told either:
+// one that asks again and again makes up for silent ones beside it, and then the limit on all connections is what holds.
 import type { Clock } from "../domain/clock.ts";
 
 /** uWebSockets.js cuts a connection that has not finished a request's head after 10 to 12 seconds. */

@@ -3,10 +3,12 @@
 
 const BEGINNING = "****";
 const SHOWN_CHARS = 4;
+/** Of a shorter one the last four characters would be too much of it. */
+const SHOWN_FROM_CHARS = 12;
 
-/** The secret's last four characters; of one with four or fewer, nothing. */
+/** The secret's last four characters; of a short one, nothing. */
 export function mask(secret: string): string {
-  return `${BEGINNING}${secret.length > SHOWN_CHARS ? secret.slice(-SHOWN_CHARS) : ""}`;
+  return `${BEGINNING}${secret.length >= SHOWN_FROM_CHARS ? secret.slice(-SHOWN_CHARS) : ""}`;
 }
 
 /** `stored`: as it is stored. `foreign`: a mask, but not that one's. `clear`: what it says. */

@@ -81,7 +81,13 @@ export class RecordingsFolder {
     // It may be finished between one try and the next.
     for (const file of [name, name + PART, name]) {
       const handle = await open(join(this.#path, file), "r").catch(orMissing);
-      if (handle !== undefined) return { handle, moments: momentsIn((await handle.stat()).size) };
+      if (handle === undefined) continue;
+      try {
+        return { handle, moments: momentsIn((await handle.stat()).size) };
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
     }
     return undefined;
   }

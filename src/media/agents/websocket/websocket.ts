@@ -196,8 +196,9 @@ class WebsocketAgent implements Agent {
   #failed(series: Series, { failure, detail, isFinal }: Failure): void {
     const nowMs = this.#line.nowMs();
     this.#line.tell({ kind: "agent_connect_failed", failure, detail });
-    if (failure !== "address" && failure !== "breaker")
-      this.#tools.breaker.failed(this.#server.url.href, nowMs);
+    // A server that answers what it will always answer costs no wait: another workflow's secret may be right.
+    const isQuick = failure === "address" || failure === "breaker" || (failure === "status" && isFinal);
+    if (!isQuick) this.#tools.breaker.failed(this.#server.url.href, nowMs);
     const dueMs = isFinal ? undefined : nextTryMs(series.patience, series.beganMs, series.tries, nowMs);
     if (dueMs !== undefined) {
       this.#state = { name: "waiting", series, dueMs };
