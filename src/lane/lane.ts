@@ -84,7 +84,7 @@ export class LaneEnd {
     assert(length <= PAYLOAD_BYTES_MAX, "a record fits into the ring, and another beside it");
     this.#publish();
     const isMedia = kind === RecordKind.media;
-    const mayGoIn = this.#isOpen && this.#held.length === 0 && !(isMedia && this.#isLate());
+    const mayGoIn = this.#isOpen && this.#held.length === 0 && !(isMedia && this.isBehind);
     const at = mayGoIn ? this.#out.reserve(kind, slot, epoch, length) : -1;
     if (at >= 0) {
       this.#reserved = this.#out.bytes;
@@ -124,6 +124,12 @@ export class LaneEnd {
     return this.#held.length > 0;
   }
 
+  /** Whether the other side is too far behind to be given media. As soon as it has caught up it is not. */
+  get isBehind(): boolean {
+    if (this.#isBehind) this.#isBehind = this.depthMs > LANE_BOUND_MS;
+    return this.#isBehind;
+  }
+
   /** Milliseconds that the oldest record has waited for the other side to read it; 0 when none has. */
   get depthMs(): number {
     return this.#out.waitingMs;
@@ -146,12 +152,6 @@ export class LaneEnd {
 
   #publish(): void {
     if (this.#isOpen) this.#out.publish();
-  }
-
-  /** Looked at anew while it is: media is taken again as soon as the other side has caught up. */
-  #isLate(): boolean {
-    if (this.#isBehind) this.#isBehind = this.depthMs > LANE_BOUND_MS;
-    return this.#isBehind;
   }
 
   #release(): void {

@@ -249,7 +249,8 @@ export class Speech {
   pump(nowMs: number): void {
     if (this.#encoder === undefined || this.#track.stalledMs(nowMs) > STALL_PAUSE_MS) return;
     if (this.#ledger.isGrowing && this.#track.queuedMs === 0) this.#paused(nowMs);
-    this.#track.pump(nowMs);
+    // What the lane would drop waits here instead: it is said late, and never counted as heard unsaid.
+    if (!this.#outlet.lane.isBehind) this.#track.pump(nowMs);
   }
 
   /** Unsays what was not heard. */

@@ -192,6 +192,24 @@ describe("the ledger of what was heard", () => {
   });
 });
 
+describe("speech whose way to the socket is held up", () => {
+  it("waits, and is said whole once the way is free: nothing counts as heard that was not sent", (t) => {
+    const { speech: one, around, clock, now, passes, audio, counts } = speech(t);
+    const { lane } = around;
+    one.say(voice(24_000), now());
+    for (let n = 0; n < 1_500; n++) {
+      clock.advance(1);
+      lane.flush(); // as the worker's tick does; nobody reads
+      one.pump(now());
+    }
+    assert.ok(lane.isBehind);
+    assert.ok(one.sentMs < 1_000, `${one.sentMs} ms were handed over`);
+    passes(4_000);
+    assert.equal(audio().length, 24_000);
+    assert.equal(counts.get("framesDroppedLane"), 0);
+  });
+});
+
 describe("what speech leaves behind", () => {
   it("is what was heard, how far was sent, and the agent's own id, and heard never falls", (t) => {
     const { speech: one, now, passes, marks, remains, clock } = speech(t);
