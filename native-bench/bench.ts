@@ -1,6 +1,6 @@
 // `npm run bench`: Linecard side by side with what one would take instead of it, and with what the machine allows. How
 // it is done, and how far it can be believed: README.md beside this.
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runCommand } from "../src/cli/arguments.ts";
@@ -91,6 +91,7 @@ async function write(folder: string, options: SweepOptions, { cells, runs }: Swe
     cells,
     runs,
   };
+  mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
   writeFileSync(join(folder, "results.svg"), chart(cells, titles));
   say([`Written to ${join(folder, "results.json")} and results.svg.`, ""]);
