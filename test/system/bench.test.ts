@@ -7,31 +7,16 @@ import { before, describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type WebSocket, WebSocketServer } from "ws";
-import { compile, NoCompiler } from "../../native-bench/run/build.ts";
+import { compile } from "../../native-bench/run/build.ts";
 import { CONTENDERS, type Contestant } from "../../native-bench/run/contenders.ts";
 import { generate, type Report } from "../../native-bench/run/generator.ts";
 
 const BENCH = fileURLToPath(new URL("../../native-bench/bench.ts", import.meta.url));
 
-let programs: { generator: string; limit: string } | undefined;
+let programs: { readonly generator: string; readonly limit: string };
 before(async () => {
-  try {
-    programs = { generator: await compile("generator"), limit: await compile("limit") };
-  } catch (error) {
-    if (!(error instanceof NoCompiler)) throw error;
-  }
+  programs = { generator: await compile("generator"), limit: await compile("limit") };
 });
-
-/** A story that is left out where there is no compiler. */
-function measured(
-  name: string,
-  story: (t: TestContext, tools: NonNullable<typeof programs>) => unknown,
-): void {
-  it(name, async (t) => {
-    if (programs === undefined) return t.skip("there is no gcc");
-    await story(t, programs);
-  });
-}
 
 async function start(t: TestContext, name: string, limit: string): Promise<Contestant> {
   const contender = CONTENDERS.find((known) => known.name === name)!;
@@ -49,14 +34,14 @@ const NONE = {
 };
 
 describe("the load generator", () => {
-  measured("keeps what its headers promise", async () => {
+  it("keeps what its headers promise", async () => {
     await promisify(execFile)(await compile("checks"));
   });
 
-  measured("gets every frame of 20 streams back from the limit, each recognised", async (t, tools) => {
-    const limit = await start(t, "limit", tools.limit);
+  it("gets every frame of 20 streams back from the limit, each recognised", async (t) => {
+    const limit = await start(t, "limit", programs.limit);
     const streams = await limit.streams(20);
-    const report = await generate(tools.generator, { streams, seconds: 2, warmUpSeconds: 0.2 });
+    const report = await generate(programs.generator, { streams, seconds: 2, warmUpSeconds: 0.2 });
     assert.deepEqual(faults(report), NONE);
     assert.equal(report.returned, report.sent);
     // 50 a second of each; a generator that stood still at an end may have moved some out of the measured time.
@@ -64,20 +49,17 @@ describe("the load generator", () => {
     t.diagnostic(`round trip p99 ${report.roundTripMs.p99} ms, own lateness p99 ${report.latenessMs.p99} ms`);
   });
 
-  measured(
-    "recognises them through Linecard's resampling too, in bursts and while streams are cut",
-    async (t, tools) => {
-      const inline = await start(t, "inline", tools.limit);
-      const streams = await inline.streams(10);
-      const args = ["--burst", "5/20", "--resets", "4"];
-      const report = await generate(tools.generator, { streams, seconds: 1, warmUpSeconds: 0.2, args });
-      assert.deepEqual(faults(report), NONE);
-      assert.ok(report.reset >= 2, `${report.reset} streams were cut`);
-      assert.ok(report.sent > 200 && report.returned <= report.sent);
-    },
-  );
+  it("recognises them through Linecard's resampling too, in bursts and while streams are cut", async (t) => {
+    const inline = await start(t, "inline", programs.limit);
+    const streams = await inline.streams(10);
+    const args = ["--burst", "5/20", "--resets", "4"];
+    const report = await generate(programs.generator, { streams, seconds: 1, warmUpSeconds: 0.2, args });
+    assert.deepEqual(faults(report), NONE);
+    assert.ok(report.reset >= 2, `${report.reset} streams were cut`);
+    assert.ok(report.sent > 200 && report.returned <= report.sent);
+  });
 
-  measured("sees what a bad server does to frames: each kind of fault, and no other", async (_, tools) => {
+  it("sees what a bad server does to frames: each kind of fault, and no other", async () => {
     // One stream for each; what it is sent back instead of its next frame, now and then.
     const kinds: Readonly<Record<string, (frame: string, echo: Echo) => void>> = {
       lost: (_frame, _echo) => {},
@@ -88,7 +70,7 @@ describe("the load generator", () => {
     };
     for (const [kind, spoil] of Object.entries(kinds)) {
       const report = await withServer(spoil, (streams) =>
-        generate(tools.generator, { streams, seconds: 1, warmUpSeconds: 0.1 }),
+        generate(programs.generator, { streams, seconds: 1, warmUpSeconds: 0.1 }),
       );
       const found = faults(report);
       assert.ok(found[kind as keyof typeof found] >= 3, `${kind}: ${JSON.stringify(report)}`);
@@ -99,12 +81,15 @@ describe("the load generator", () => {
     }
   });
 
-  measured("puts no load on other machines", async (_, { generator }) => {
+  it("puts no load on other machines", async () => {
     const streams = ["ws://192.0.2.1:8080/media"];
-    await assert.rejects(generate(generator, { streams, seconds: 1, warmUpSeconds: 0 }), /this machine only/);
+    await assert.rejects(
+      generate(programs.generator, { streams, seconds: 1, warmUpSeconds: 0 }),
+      /this machine only/,
+    );
   });
 
-  measured("takes no answer for an upgrade whose key it was not made for", async (t, { generator }) => {
+  it("takes no answer for an upgrade whose key it was not made for", async (t) => {
     const answer =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
       "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
@@ -116,20 +101,20 @@ describe("the load generator", () => {
     const { port } = server.address() as AddressInfo;
     const streams = [`ws://127.0.0.1:${port}/media`];
     const load = { streams, seconds: 1, warmUpSeconds: 0 };
-    await assert.rejects(generate(generator, load), /Sec-WebSocket-Accept is wrong/);
+    await assert.rejects(generate(programs.generator, load), /Sec-WebSocket-Accept is wrong/);
   });
 
-  measured("says which stream a server refused", async (_, { generator }) => {
+  it("says which stream a server refused", async () => {
     const streams = ["ws://127.0.0.1:9/media"];
     await assert.rejects(
-      generate(generator, { streams, seconds: 1, warmUpSeconds: 0 }),
+      generate(programs.generator, { streams, seconds: 1, warmUpSeconds: 0 }),
       /stream 1: nobody listens/,
     );
   });
 });
 
 describe("npm run bench", () => {
-  measured("calls Linecard as Twilio would, and ends with what that costs in the limit's terms", () => {
+  it("calls Linecard as Twilio would, and ends with what that costs in the limit's terms", () => {
     const args = [BENCH, "--quick", "--only", "linecard,limit", "--calls", "5", "--seconds", "1"];
     const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
     assert.match(

@@ -193,7 +193,7 @@ export class OutboundTrack {
     if (this.#partial > 0 && this.#frames === 0 && nowMs - this.#playheadMs >= PARTIAL_AFTER_MS) {
       if (nowMs - this.#readyMs >= PARTIAL_AFTER_MS) this.#fillPartial(nowMs);
     }
-    while (this.#frames > 0 && nowMs >= this.#dueMs) this.#sendFrame(nowMs);
+    while (nowMs >= this.nextDueMs()) this.#sendFrame(nowMs);
   }
 
   /** When `pump` has something to do; Infinity when no whole frame waits. */

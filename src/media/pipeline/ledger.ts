@@ -1,6 +1,7 @@
 // The heard ledger: which of an agent's utterances stands where in the audio that goes to the caller, and so how much
 // of each was generated, sent and heard. Pure bookkeeping over positions; what has been heard it is told.
 import assert from "node:assert/strict";
+import type { News } from "../../lane/news.ts";
 
 /** Speech is about this fast: tells how much audio a text will be that is still being spoken. 15 characters a second. */
 const MS_PER_CHARACTER = 65;
@@ -11,16 +12,8 @@ const MARKS_MAX = 200;
 const NO_MARKS: readonly HeardMark[] = [];
 const NO_UTTERANCES: readonly Utterance[] = [];
 
-/** One utterance that is over, heard or cut. */
-export interface Utterance {
-  readonly id: string;
-  readonly generatedMs: number;
-  readonly sentMs: number;
-  readonly heardMs: number;
-  readonly isInterrupted: boolean;
-  readonly text: string;
-  readonly heardText: string;
-}
+/** One utterance that is over, as it is told. */
+export type Utterance = Omit<Extract<News, { readonly kind: "utterance" }>, "kind">;
 
 interface Entry {
   readonly id: string;
