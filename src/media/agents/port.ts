@@ -58,7 +58,10 @@ export interface Line {
   ready(hears: AudioFormat, speaks: AudioFormat): void;
   /** The agent can take no audio for now: the caller's newest two seconds are kept until it is ready again. */
   hold(): void;
-  /** What is said from here on is one utterance. Audio that belongs to none is an utterance with a made-up id. */
+  /**
+   * What is said from here on is one utterance. Audio that belongs to none is an utterance with a made-up id, which is
+   * over after half a second without more.
+   */
   beginUtterance(id: string, text: string): void;
   /**
    * Speaks: any amount of audio in the agent's own format, in order; it may come before the stream does. Returns how
