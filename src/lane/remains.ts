@@ -40,6 +40,10 @@ export class CallRemains {
     this.#bytes = new Uint8Array(this.memory);
   }
 
+  get slots(): number {
+    return this.memory.byteLength / RECORD_BYTES;
+  }
+
   /** Replaces the slot's record. `epoch` is above 0. */
   write(slot: number, epoch: number, heardMs: number, playheadMs: number, resumeId: string): void {
     assert(epoch > 0, "epochs begin at 1: a fresh slot is all zero");

@@ -125,7 +125,7 @@ export class Call implements Line {
     if (!this.#isOver) this.#stream.read(bytes);
   }
 
-  /** Sends what is due. Returns why the call is to end now, if it is. Called about every millisecond. */
+  /** Sends what is due. Returns why the call is to end now, if it is. Called by the time that `wakeBy` was told last. */
   tick(nowMs: number): EndReason | undefined {
     if (this.#isOver || this.#patience === undefined) return undefined;
     const speech = this.#speech;
@@ -143,9 +143,9 @@ export class Call implements Line {
     return this.#lookAtLimits(this.#patience, nowMs);
   }
 
-  /** Whether `tickAgent` is due. Apart from `tick`, because an agent's code runs in it. */
-  isAgentDue(nowMs: number): boolean {
-    return nowMs - this.#tickedMs >= AGENT_TICK_MS;
+  /** When `tickAgent` is due. Apart from `tick`, because an agent's code runs in it. */
+  get agentDueMs(): number {
+    return this.#tickedMs + AGENT_TICK_MS;
   }
 
   tickAgent(nowMs: number): void {
@@ -309,6 +309,7 @@ export class Call implements Line {
   #leave(leaving: Omit<Leaving, "untilMs">): void {
     const nowMs = this.#around.nowMs();
     this.#speech.finish(nowMs);
+    this.#around.wakeBy(nowMs);
     this.#leaving = { ...leaving, untilMs: this.#speech.lastWordMs(nowMs) + GOODBYE_GRACE_MS };
   }
 

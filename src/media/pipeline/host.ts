@@ -14,10 +14,13 @@ import { type AgentMakers, loadAgentMakers } from "../agents/makers.ts";
 import { type Codec, loadCodec } from "../audio/codec.ts";
 import { Call, type CallSurroundings } from "./call.ts";
 import type { MakeRecorder } from "./recorder.ts";
+import { Seats } from "./seats.ts";
 
 const TICK_MS = 1;
 /** Ticks without a call before ticking stops: a call that follows soon finds it running. */
 const LINGER_TICKS = 100;
+/** An agent's tick may come so much before its time or after it: so that it comes with a frame, when all is at hand. */
+const LEEWAY_MS = 5;
 const NEVER_BEGAN = { reason: "call_error", heardMs: 0, digits: 0 } as const;
 const NOTHING = new Uint8Array(0);
 const utf8 = new TextDecoder();
@@ -62,7 +65,7 @@ export class CallHost {
   readonly #heartbeat: Int32Array;
   readonly #equipment: Equipment;
   readonly #tellStray: (error: string) => void;
-  readonly #seats = new Map<number, Seat>();
+  readonly #seats: Seats<Seat>;
   readonly #whose = new AsyncLocalStorage<Seat>();
   #stopTicking: Stop | undefined;
   #idleTicks = 0;
@@ -79,6 +82,7 @@ export class CallHost {
     this.#equipment = equipment;
     this.#tellStray = tellStray;
     this.#remains = shared.remains;
+    this.#seats = new Seats(shared.remains.slots);
     this.#counts = shared.counts;
     this.#heartbeat = shared.heartbeat;
     this.#lane = new LaneEnd(lane, "worker", clock, (kind, slot, epoch, bytes) =>
@@ -91,7 +95,7 @@ export class CallHost {
     this.#lane.poll(); // what other calls were sent before this one came is done first: it may be deadly
     return new Promise((report) => {
       const seat: Seat = { ticket, report, call: undefined };
-      this.#seats.set(ticket.slot, seat);
+      this.#seats.take(ticket.slot, seat);
       this.#startTicking();
       this.#begun(ticket);
       this.#within(seat, () => {
@@ -116,11 +120,13 @@ export class CallHost {
 
   #surroundings(seat: Seat): CallSurroundings {
     const { agents, codec, createRecorder, prompts } = this.#equipment;
+    const { slot } = seat.ticket;
     return {
       lane: this.#lane,
       counts: this.#counts,
       remains: this.#remains,
       nowMs: () => this.#clock.nowMs(),
+      wakeBy: (ms) => this.#seats.wakeBy(slot, ms),
       codec,
       prompts,
       createRecorder,
@@ -136,19 +142,29 @@ export class CallHost {
   #receive(kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array): void {
     // Under overload the tick comes late while records are still taken: busy is not stuck.
     this.#beat();
-    const seat = this.#seats.get(slot);
+    const seat = this.#seats.at(slot);
     // A record that comes after its call's end is nobody's.
     if (seat?.call === undefined || seat.ticket.epoch !== epoch) return;
     this.#within(seat, deliver, seat.call, kind, bytes);
+    if (kind !== RecordKind.media) this.#seats.wakeBy(slot, Number.NEGATIVE_INFINITY);
+    else this.#tickEarly(seat, slot);
+  }
+
+  /** What the call has is at hand: its tick costs less now than when it is due. */
+  #tickEarly(seat: Seat, slot: number): void {
+    const nowMs = this.#clock.nowMs();
+    if (this.#seats.dueMs(slot) <= nowMs + 2 * LEEWAY_MS) this.#tickCall(seat, slot, nowMs);
   }
 
   #tick(): void {
     this.#beat();
     this.#lane.poll();
     const nowMs = this.#clock.nowMs();
-    for (const seat of this.#seats.values()) this.#tickCall(seat, nowMs);
+    const seats = this.#seats;
+    for (let slot = seats.nextDue(0, nowMs); slot >= 0; slot = seats.nextDue(slot + 1, nowMs))
+      this.#tickCall(seats.at(slot)!, slot, nowMs);
     this.#lane.flush();
-    this.#idleTicks = this.#seats.size === 0 && !this.#lane.isHolding ? this.#idleTicks + 1 : 0;
+    this.#idleTicks = seats.isEmpty && !this.#lane.isHolding ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks > LINGER_TICKS) {
       this.#stopTicking?.();
       this.#stopTicking = undefined;
@@ -161,13 +177,15 @@ export class CallHost {
   }
 
   /** No agent's code runs in a call's own tick, so one that ends nothing needs no context. */
-  #tickCall(seat: Seat, nowMs: number): void {
+  #tickCall(seat: Seat, slot: number, nowMs: number): void {
     const { call } = seat;
+    this.#seats.rest(slot);
     if (call === undefined) return;
     try {
       const reason = call.tick(nowMs);
-      if (reason !== undefined) this.#within(seat, endCall, call, reason);
-      else if (call.isAgentDue(nowMs)) this.#within(seat, tickAgent, call, nowMs);
+      if (reason !== undefined) return this.#within(seat, endCall, call, reason);
+      if (nowMs >= call.agentDueMs - LEEWAY_MS) this.#within(seat, tickAgent, call, nowMs);
+      this.#seats.wakeBy(slot, call.agentDueMs + LEEWAY_MS);
     } catch (error) {
       this.#blame(seat, error);
     }
@@ -191,7 +209,7 @@ export class CallHost {
   }
 
   #blame(seat: Seat | undefined, error: unknown): void {
-    const isOver = seat === undefined || this.#seats.get(seat.ticket.slot) !== seat;
+    const isOver = seat === undefined || this.#seats.at(seat.ticket.slot) !== seat;
     if (isOver) return this.#stray(error);
     this.#counts.add("callErrors");
     try {
@@ -208,7 +226,7 @@ export class CallHost {
   }
 
   #ended(seat: Seat, report: TaskReport): void {
-    this.#seats.delete(seat.ticket.slot);
+    this.#seats.leave(seat.ticket.slot);
     // The front reads the lane before it acts on the task's promise, so the last frames go out first.
     this.#lane.afterwards(() => seat.report(report));
   }

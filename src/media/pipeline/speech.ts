@@ -34,6 +34,8 @@ export interface SpeechOutlet {
   readonly remains: CallRemains;
   nowMs(): number;
   readonly codec: Codec;
+  /** The call wants to be ticked by then. */
+  wakeBy(ms: number): void;
 }
 
 /** What the call is told, and who else listens. */
@@ -251,6 +253,7 @@ export class Speech {
     if (this.#ledger.isGrowing && this.#track.queuedMs === 0) this.#paused(nowMs);
     // What the lane would drop waits here instead: it is said late, and never counted as heard unsaid.
     if (!this.#outlet.lane.isBehind) this.#track.pump(nowMs);
+    this.#outlet.wakeBy(this.#track.nextDueMs());
   }
 
   /** Unsays what was not heard. */

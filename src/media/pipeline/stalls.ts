@@ -18,7 +18,7 @@ export class Stalls {
     this.#hasHeard = true;
   }
 
-  /** Nothing has been confirmed for `unconfirmedMs`. True once that has lasted too long; asked about every millisecond. */
+  /** Nothing has been confirmed for `unconfirmedMs`. True once that has lasted too long; asked at least every `ALIVE_MS`. */
   isLost(nowMs: number, unconfirmedMs: number): boolean {
     const sinceMs = nowMs - this.#lookedMs;
     this.#lookedMs = nowMs;

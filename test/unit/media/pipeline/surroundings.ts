@@ -142,6 +142,7 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
     counts: new WorkerCounts(),
     remains: new CallRemains({ slots: SLOT + 1 }),
     nowMs: () => clock.nowMs(),
+    wakeBy: () => {}, // whoever tests a call alone ticks it every millisecond
     codec: {
       createDecoder: (rateHz) => counted(codec.createDecoder(rateHz)),
       createEncoder: (rateHz) => counted(codec.createEncoder(rateHz)),
