@@ -1,15 +1,23 @@
-// A frame's base64, both ways, against Node's own.
+// A frame's base64, both ways, where the kernels' memory has it, against Node's own.
 import { CARRIER_FRAME_SAMPLES } from "../../src/domain/audio.ts";
-import { decodeBase64, encodeBase64 } from "../../src/media/protocol/base64.ts";
+import { loadKernels } from "../../src/media/kernels/kernels.ts";
+import { MESSAGE, MESSAGE_BYTES, TEXT } from "../../src/media/kernels/layout.ts";
 import { CODES, type Kernel, MESSAGES, PAYLOAD_AT, PAYLOAD_CHARACTERS } from "./kernel.ts";
 
-const codes = new Uint8Array(CARRIER_FRAME_SAMPLES);
-const text = new Uint8Array(PAYLOAD_CHARACTERS);
+const [reading, writing] = [await loadKernels(), await loadKernels()];
+const [texts, codes] = [reading, writing].map(
+  ({ memory }) => new Uint8Array(memory.buffer, MESSAGE, MESSAGE_BYTES),
+);
+/** A payload and the quote behind it. */
+const TEXT_STEP = PAYLOAD_CHARACTERS + 1;
+for (const [n, message] of MESSAGES.entries())
+  texts!.set(message.subarray(PAYLOAD_AT[n]!, PAYLOAD_AT[n]! + TEXT_STEP), n * TEXT_STEP);
+for (const [n, frame] of CODES.entries()) codes!.set(frame, n * CARRIER_FRAME_SAMPLES);
 
 export const base64: readonly Kernel[] = [
   {
     name: "base64 in",
-    ours: (n) => decodeBase64(MESSAGES[n]!, PAYLOAD_AT[n]!, PAYLOAD_AT[n]! + PAYLOAD_CHARACTERS, codes),
+    ours: (n) => reading.readBase64(MESSAGE + n * TEXT_STEP),
     library: "Buffer.from",
     theirs: (n) =>
       Buffer.from(
@@ -19,7 +27,7 @@ export const base64: readonly Kernel[] = [
   },
   {
     name: "base64 out",
-    ours: (n) => encodeBase64(CODES[n]!, 0, CARRIER_FRAME_SAMPLES, text, 0),
+    ours: (n) => writing.writeBase64(MESSAGE + n * CARRIER_FRAME_SAMPLES, CARRIER_FRAME_SAMPLES, TEXT),
     library: "Buffer.toString",
     theirs: (n) => Buffer.from(CODES[n]!.buffer).toString("base64"),
   },

@@ -37,10 +37,12 @@ export const CODES = SAMPLES.map((samples) => {
 });
 const PAYLOADS = CODES.map((codes) => Buffer.from(codes).toString("base64"));
 
+export const STREAM_SID = `MZ${"0".repeat(32)}`;
+
 /** Media messages as Twilio sends them. */
 export const MESSAGES: readonly Buffer[] = PAYLOADS.map((payload, n) =>
   Buffer.from(
-    `{"event":"media","sequenceNumber":"${1_000 + n}","media":{"track":"inbound","chunk":"${999 + n}","timestamp":"${100 + 20 * (999 + n)}","payload":"${payload}"},"streamSid":"MZ${"0".repeat(32)}"}`,
+    `{"event":"media","sequenceNumber":"${1_000 + n}","media":{"track":"inbound","chunk":"${999 + n}","timestamp":"${100 + 20 * (999 + n)}","payload":"${payload}"},"streamSid":"${STREAM_SID}"}`,
   ),
 );
 

@@ -63,8 +63,6 @@ static void encode_mulaw(unsigned frame) { mulaw_encode(samples[frame], code_tar
 
 static void decode(unsigned frame, unsigned ratio) { polyphase_decode(&in[ratio], codes[frame], sample_target); }
 static void encode(unsigned frame, unsigned ratio) { polyphase_encode(&out[ratio], wide[frame], code_target); }
-static void decode_8(unsigned frame) { decode(frame, 1); }
-static void encode_8(unsigned frame) { encode(frame, 1); }
 static void decode_16(unsigned frame) { decode(frame, 2); }
 static void encode_16(unsigned frame) { encode(frame, 2); }
 static void decode_24(unsigned frame) { decode(frame, 3); }
@@ -72,10 +70,30 @@ static void encode_24(unsigned frame) { encode(frame, 3); }
 static void decode_48(unsigned frame) { decode(frame, 6); }
 static void encode_48(unsigned frame) { encode(frame, 6); }
 
+// What a message says, its audio with it.
 static void scan(unsigned frame) {
   struct media_frame found;
-  if (!scan_media((const uint8_t *)messages[frame], message_lengths[frame], &found)) abort();
-  seen += found.payload_start;
+  const uint8_t *const message = (const uint8_t *)messages[frame];
+  if (!scan_media(message, message_lengths[frame], &found)) abort();
+  const size_t length = found.payload_end - found.payload_start;
+  if (base64_decode(message + found.payload_start, length, code_target, sizeof code_target) != FRAME_SAMPLES) abort();
+  seen += found.timestamp_ms;
+}
+
+static void message_in(unsigned frame) {
+  scan(frame);
+  polyphase_decode(&in[2], code_target, sample_target);
+}
+
+static void message_out(unsigned frame) {
+  static const char PREFIX[] = "{\"event\":\"media\",\"streamSid\":\"MZ00000000000000000000000000000000\",\"media\":{"
+                               "\"payload\":\"";
+  static const char SUFFIX[] = "\"}}";
+  polyphase_encode(&out[2], wide[frame], code_target);
+  memcpy(text_target, PREFIX, sizeof PREFIX - 1);
+  uint8_t *const end = text_target + sizeof PREFIX - 1 + PAYLOAD_CHARACTERS;
+  seen += base64_encode(code_target, FRAME_SAMPLES, text_target + sizeof PREFIX - 1);
+  memcpy(end, SUFFIX, sizeof SUFFIX - 1);
 }
 
 // Appends one message; when the batch is full as a tick's is, walks through it as its reader does.
@@ -100,10 +118,10 @@ static const struct {
   const char *name;
   void (*run)(unsigned frame);
 } KERNELS[] = {{"base64 in", decode_base64}, {"base64 out", encode_base64}, {"mu-law in", decode_mulaw},
-               {"mu-law out", encode_mulaw}, {"mu-law to 8 kHz", decode_8}, {"8 kHz to mu-law", encode_8},
-               {"mu-law to 16 kHz", decode_16}, {"16 kHz to mu-law", encode_16}, {"mu-law to 24 kHz", decode_24},
+               {"mu-law out", encode_mulaw}, {"mu-law to 16 kHz", decode_16}, {"16 kHz to mu-law", encode_16}, {"mu-law to 24 kHz", decode_24},
                {"24 kHz to mu-law", encode_24}, {"mu-law to 48 kHz", decode_48}, {"48 kHz to mu-law", encode_48},
-               {"message scan", scan}, {"lane hop", lane}};
+               {"message scan", scan}, {"message to 16 kHz", message_in},
+               {"16 kHz to message", message_out}, {"lane hop", lane}};
 
 static double seconds(void) {
   struct timespec now;

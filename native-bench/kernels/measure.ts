@@ -5,8 +5,8 @@ import { base64 } from "./base64.ts";
 import { codec } from "./codec.ts";
 import { FRAMES, type Kernel } from "./kernel.ts";
 import { closePort, lane } from "./lane.ts";
+import { message } from "./message.ts";
 import { mulaw } from "./mulaw.ts";
-import { scan } from "./scan.ts";
 
 export interface Timing {
   /** For 20 ms of one call. */
@@ -60,7 +60,7 @@ function inMemory(): number {
   return heapUsed + external;
 }
 
-const kernels: readonly Kernel[] = [...base64, ...mulaw, ...codec, ...scan, ...lane];
+const kernels: readonly Kernel[] = [...base64, ...mulaw, ...codec, ...message, ...lane];
 const timings: KernelTimings[] = kernels.map(({ name, library, ours, theirs }) => ({
   name,
   library,

@@ -1,22 +1,24 @@
-// A frame's mu-law, both ways, against the package that our tables are made from.
+// A frame's mu-law, both ways, against the package that users take.
 import alawmulaw from "alawmulaw";
-import { CARRIER_FRAME_SAMPLES } from "../../src/domain/audio.ts";
-import { decodeMulaw, encodeMulaw } from "../../src/media/audio/g711.ts";
+import { CARRIER_RATE_HZ } from "../../src/domain/audio.ts";
+import { codecOf } from "../../src/media/audio/codec.ts";
+import { loadKernels } from "../../src/media/kernels/kernels.ts";
 import { CODES, type Kernel, SAMPLES } from "./kernel.ts";
 
-const codes = new Uint8Array(CARRIER_FRAME_SAMPLES);
-const samples = new Int16Array(CARRIER_FRAME_SAMPLES);
+const codec = codecOf(await loadKernels());
+const decoder = codec.createDecoder(CARRIER_RATE_HZ);
+const encoder = codec.createEncoder(CARRIER_RATE_HZ);
 
 export const mulaw: readonly Kernel[] = [
   {
     name: "mu-law in",
-    ours: (n) => decodeMulaw(CODES[n]!, samples),
+    ours: (n) => decoder.decode(CODES[n]!),
     library: "alawmulaw",
     theirs: (n) => alawmulaw.mulaw.decode(CODES[n]!),
   },
   {
     name: "mu-law out",
-    ours: (n) => encodeMulaw(SAMPLES[n]!, codes),
+    ours: (n) => encoder.encode(SAMPLES[n]!),
     library: "alawmulaw",
     theirs: (n) => alawmulaw.mulaw.encode(SAMPLES[n]!),
   },

@@ -1,5 +1,5 @@
 // Mu-law to two, three or six times the telephone's rate and back: 32 taps for each sample between two of the
-// telephone's, which themselves are only delayed. The same algorithm as src/media/audio/kernels; state is kept from
+// telephone's, which themselves are only delayed. The same algorithm as src/media/kernels; state is kept from
 // frame to frame.
 #pragma once
 #include <stdint.h>

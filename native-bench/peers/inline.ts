@@ -1,31 +1,25 @@
 // Linecard's own protocol and audio on the thread that has the sockets, with nothing between: no workers, no lane, no
 // pacing, no marks, no admission. What Linecard costs beyond this is the price of agents that can't hurt each other.
 import { App, type WebSocket } from "uWebSockets.js";
-import { CARRIER_FRAME_SAMPLES } from "../../src/domain/audio.ts";
 import type { StreamSid } from "../../src/domain/ids.ts";
-import { loadCodec } from "../../src/media/audio/codec.ts";
+import { codecOf } from "../../src/media/audio/codec.ts";
 import { InboundTrack } from "../../src/media/audio/inboundTrack.ts";
-import {
-  createMediaFrame,
-  decodeBase64,
-  decodeMessage,
-  scanMedia,
-} from "../../src/media/protocol/messages.ts";
+import { loadKernels } from "../../src/media/kernels/kernels.ts";
+import { MediaMessages } from "../../src/media/protocol/mediaMessages.ts";
+import { decodeMessage } from "../../src/media/protocol/messages.ts";
 import { OutboundEncoder } from "../../src/media/protocol/outbound.ts";
 
 const AGENT_RATE_HZ = 16_000;
-const PAYLOAD_MAX = 16 * 1_024;
 
 const port = Number(process.argv[2]);
-const codec = await loadCodec();
-const frame = createMediaFrame();
-const payload = new Uint8Array(PAYLOAD_MAX);
+const kernels = await loadKernels();
+const codec = codecOf(kernels);
+const messages = new MediaMessages(kernels);
 
 class Stream {
   readonly #in = codec.createDecoder(AGENT_RATE_HZ);
   readonly #out = codec.createEncoder(AGENT_RATE_HZ);
   readonly #encoder: OutboundEncoder;
-  readonly #answer: Uint8Array;
   readonly #send: (bytes: Uint8Array) => void;
   readonly #track = new InboundTrack((mulaw) => this.#echo(mulaw), {
     frames: 0,
@@ -36,12 +30,11 @@ class Stream {
 
   constructor(streamSid: StreamSid, send: (bytes: Uint8Array) => void) {
     this.#send = send;
-    this.#encoder = new OutboundEncoder(streamSid);
-    this.#answer = new Uint8Array(this.#encoder.mediaLength(CARRIER_FRAME_SAMPLES));
+    this.#encoder = new OutboundEncoder(streamSid, messages);
   }
 
-  hear(timestampMs: number, length: number): void {
-    this.#track.accept(timestampMs, payload, length);
+  hear(timestampMs: number, codes: Uint8Array): void {
+    this.#track.accept(timestampMs, codes);
   }
 
   free(): void {
@@ -51,8 +44,7 @@ class Stream {
 
   #echo(mulaw: Uint8Array): void {
     const codes = this.#out.encode(this.#in.decode(mulaw)); // the agent says what it hears
-    this.#encoder.writeMedia(codes, 0, codes.length, this.#answer, 0);
-    this.#send(this.#answer);
+    this.#send(this.#encoder.media(codes, 0, codes.length));
   }
 }
 
@@ -62,11 +54,8 @@ interface Carried {
 
 function receive(socket: WebSocket<Carried>, bytes: Uint8Array): void {
   const carried = socket.getUserData();
-  if (carried.stream !== undefined && scanMedia(bytes, frame)) {
-    const length = decodeBase64(bytes, frame.payloadStart, frame.payloadEnd, payload);
-    carried.stream.hear(frame.timestampMs, length);
-    return;
-  }
+  if (carried.stream !== undefined && messages.read(bytes))
+    return carried.stream.hear(messages.timestampMs, messages.codes);
   const message = decodeMessage(bytes);
   if (message.event === "start")
     carried.stream = new Stream(message.streamSid, (answer) => socket.send(answer, false));

@@ -1,4 +1,4 @@
-// The same algorithm as src/media/protocol/base64.ts: a table each way, four characters a step, and a marker in the
+// The same algorithm as src/media/kernels/base64.ts: a table each way, four characters a step, and a marker in the
 // table that shows in any group with a foreign character.
 #include "base64.h"
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-// The same algorithm as src/media/protocol/scan.ts, so that both do the same work: the whole message is walked once,
+// The same algorithm as src/media/kernels/scan.ts, so that both do the same work: the whole message is walked once,
 // by structure, fields in any order, each of the seven that matter exactly once.
 #include "scan.h"
 #include <string.h>

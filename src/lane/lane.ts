@@ -54,7 +54,6 @@ export class LaneEnd {
    * whoever doesn't read 16 MB is killed, or the process is lost.
    */
   readonly #held: Held[] = [];
-  #reserved: Uint8Array;
   #isOpen = true;
   #isBehind = false;
   /** Media records refused because the other side was `LANE_BOUND_MS` behind, or the ring full. */
@@ -64,57 +63,31 @@ export class LaneEnd {
     this.#out = new RingWriter(memory, WRITES_AT[side], clock);
     this.#in = new RingReader(memory, READS_AT[side]);
     this.#receive = receive;
-    this.#reserved = this.#out.bytes;
   }
 
   /** Appends a record, which can be read at once; false when it is media and was dropped. `bytes` is copied. */
   write(kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array): boolean {
-    const at = this.reserve(kind, slot, epoch, bytes.length);
-    if (at < 0) return false;
-    this.#reserved.set(bytes, at);
-    this.#publish();
+    assert(bytes.length <= PAYLOAD_BYTES_MAX, "a record fits into the ring, and another beside it");
+    const isMedia = kind === RecordKind.media;
+    const mayGoIn = this.#isOpen && this.#held.length === 0 && !(isMedia && this.isBehind);
+    if (mayGoIn && this.#out.write(kind, slot, epoch, bytes)) return true;
+    if (isMedia) {
+      this.dropped++;
+      return false;
+    }
+    if (this.#isOpen) this.#held.push({ kind, slot, epoch, bytes: bytes.slice() });
     return true;
   }
 
-  /**
-   * Appends a record whose `length` bytes of payload the caller now writes into `reservedBytes`, from the returned
-   * offset on. It can be read from the next record or flush on. Returns -1 when it is media and was dropped.
-   */
-  reserve(kind: RecordKind, slot: number, epoch: number, length: number): number {
-    assert(length <= PAYLOAD_BYTES_MAX, "a record fits into the ring, and another beside it");
-    this.#publish();
-    const isMedia = kind === RecordKind.media;
-    const mayGoIn = this.#isOpen && this.#held.length === 0 && !(isMedia && this.isBehind);
-    const at = mayGoIn ? this.#out.reserve(kind, slot, epoch, length) : -1;
-    if (at >= 0) {
-      this.#reserved = this.#out.bytes;
-      return at;
-    }
-    if (isMedia) {
-      this.dropped++;
-      return -1;
-    }
-    this.#reserved = new Uint8Array(length);
-    if (this.#isOpen) this.#held.push({ kind, slot, epoch, bytes: this.#reserved });
-    return 0;
-  }
-
-  /** What the last reserved record is to be written into. */
-  get reservedBytes(): Uint8Array {
-    return this.#reserved;
-  }
-
-  /** Hands over what was reserved or held, and judges whether the other side is behind. Called once a tick, by both sides. */
+  /** Hands over what was held, and judges whether the other side is behind. Called once a tick, by both sides. */
   flush(): void {
     this.#release();
-    this.#publish();
     this.#out.tick();
     this.#isBehind = this.depthMs > LANE_BOUND_MS;
   }
 
   /** Calls `then` once the other side can read all that was written so far: at once, unless the ring is full. */
   afterwards(then: () => void): void {
-    this.#publish();
     if (this.#held.length === 0) then();
     else this.#held.push(then);
   }
@@ -150,23 +123,16 @@ export class LaneEnd {
     this.#isOpen = false;
   }
 
-  #publish(): void {
-    if (this.#isOpen) this.#out.publish();
-  }
-
   #release(): void {
     while (this.#held.length > 0 && this.#isOpen) {
       const first = this.#held[0]!;
       if (typeof first === "function") {
-        this.#publish();
         this.#held.shift();
         first();
         continue;
       }
       const { kind, slot, epoch, bytes } = first;
-      const at = this.#out.reserve(kind, slot, epoch, bytes.length);
-      if (at < 0) return;
-      this.#out.bytes.set(bytes, at);
+      if (!this.#out.write(kind, slot, epoch, bytes)) return;
       this.#held.shift();
     }
   }

@@ -58,8 +58,7 @@ interface Run {
 }
 
 export class RingWriter {
-  /** What offsets of records are offsets in. */
-  readonly bytes: Uint8Array;
+  readonly #bytes: Uint8Array;
   readonly #control: Int32Array;
   readonly #words: Uint32Array;
   readonly #clock: Clock;
@@ -69,7 +68,6 @@ export class RingWriter {
   /** Where the next record begins, and where the run that it is in ends. */
   #next = 0;
   #end = PAGE_BYTES;
-  #head = 0;
   #stamp = 0;
   #isStampOld = true;
   #tickedMs: number;
@@ -79,7 +77,7 @@ export class RingWriter {
   constructor(memory: SharedArrayBuffer, startsAt: number, clock: Clock) {
     const pagesAt = startsAt + CONTROL_BYTES;
     this.#control = new Int32Array(memory, startsAt, CONTROL_BYTES / Int32Array.BYTES_PER_ELEMENT);
-    this.bytes = new Uint8Array(memory, pagesAt, PAGES * PAGE_BYTES);
+    this.#bytes = new Uint8Array(memory, pagesAt, PAGES * PAGE_BYTES);
     this.#words = new Uint32Array(memory, pagesAt, (PAGES * PAGE_BYTES) / Uint32Array.BYTES_PER_ELEMENT);
     this.#clock = clock;
     this.#tickedMs = clock.nowMs();
@@ -87,25 +85,17 @@ export class RingWriter {
     this.#take(1);
   }
 
-  /**
-   * Appends a record whose payload the caller writes into `bytes` from the returned offset on, before the next
-   * `publish`. Returns -1 when there is no room.
-   */
-  reserve(kind: RecordKind, slot: number, epoch: number, length: number): number {
-    const needed = recordBytes(length);
+  /** Appends a record, which can be read at once. False when there is no room. */
+  write(kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array): boolean {
+    const needed = recordBytes(bytes.length);
     const isRoom = this.#next + needed + HEADER_BYTES <= this.#end; // a jump's header goes in as well
-    if (!isRoom && !this.#jump(needed)) return -1;
+    if (!isRoom && !this.#jump(needed)) return false;
     const at = this.#next;
-    this.#header(kind, length, slot, epoch);
+    this.#header(kind, bytes.length, slot, epoch);
+    this.#bytes.set(bytes, at + HEADER_BYTES);
     this.#next = at + needed;
-    return at + HEADER_BYTES;
-  }
-
-  /** All that was reserved is written, and may be read. */
-  publish(): void {
-    if (this.#head === this.#next) return;
-    this.#head = this.#next;
-    Atomics.store(this.#control, HEAD, this.#head);
+    Atomics.store(this.#control, HEAD, this.#next);
+    return true;
   }
 
   /**
@@ -114,7 +104,7 @@ export class RingWriter {
    */
   get waitingMs(): number {
     const tail = Atomics.load(this.#control, TAIL);
-    if (tail === this.#head || Atomics.load(this.#control, RESTING) === 1) return 0;
+    if (tail === this.#next || Atomics.load(this.#control, RESTING) === 1) return 0;
     const nowMs = this.#clock.nowMs();
     const waitedMs = (nowMs - this.#words[(tail + 12) >>> 2]!) >>> 0;
     return Math.min(waitedMs, Math.floor(nowMs - this.#movingMs));

@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
-import { filtersSource } from "../../src/media/audio/kernels/design.ts";
-import { KERNELS_URL } from "../../src/media/audio/kernels/kernels.ts";
-import { PAGES, PAGES_MAX } from "../../src/media/audio/kernels/layout.ts";
+import { filtersSource } from "../../src/media/kernels/design.ts";
+import { KERNELS_URL } from "../../src/media/kernels/kernels.ts";
+import { PAGES } from "../../src/media/kernels/layout.ts";
 
 const FILTERS_URL = new URL("filters.ts", KERNELS_URL);
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const SOURCE = "src/media/audio/kernels/assembly/kernels.ts";
+const SOURCE = "src/media/kernels/assembly/kernels.ts";
 
 export interface Made {
   readonly url: URL;
@@ -24,7 +24,7 @@ export async function compiledKernels(): Promise<Made> {
   const { error, stderr } = await asc.main(
     [
       ...[SOURCE, "--outFile", "kernels.wasm", "-O3", "--enable", "simd", "--runtime", "stub"],
-      ...["--initialMemory", `${PAGES}`, "--maximumMemory", `${PAGES_MAX}`],
+      ...["--initialMemory", `${PAGES}`, "--maximumMemory", `${PAGES}`],
     ],
     {
       readFile: (name) => read(name),

@@ -9,18 +9,18 @@ import {
   FRAME_MS,
   frameSamples,
 } from "../../domain/audio.ts";
-import { type Kernels, loadKernels } from "./kernels/kernels.ts";
+import type { Kernels } from "../kernels/kernels.ts";
 import {
   CODES_BYTES,
   CODES_IN,
   CODES_OUT,
-  PAGES,
   SAMPLES_BYTES,
   SAMPLES_IN,
   SAMPLES_OUT,
   STATE_BYTES,
   STATES,
-} from "./kernels/layout.ts";
+  STATES_MAX,
+} from "../kernels/layout.ts";
 
 interface Direction {
   readonly rateHz: AgentRateHz;
@@ -33,7 +33,7 @@ interface Direction {
 export interface Decoder extends Direction {
   /**
    * One frame of 160 codes as a frame at the agent's rate, up to 2 ms late. It is the codec's: valid until
-   * anything else is decoded, or a decoder or encoder is made.
+   * anything else is decoded.
    */
   decode(mulaw: Uint8Array): Int16Array;
 }
@@ -49,11 +49,7 @@ export interface Codec {
   createEncoder(rateHz: AgentRateHz): Encoder;
 }
 
-export async function loadCodec(): Promise<Codec> {
-  return codecOf(await loadKernels());
-}
-
-/** Nothing else may use those kernels. */
+/** Nothing else may decode or encode with those kernels. */
 export function codecOf(kernels: Kernels): Codec {
   const slots = new Slots(kernels);
   return {
@@ -62,17 +58,22 @@ export function codecOf(kernels: Kernels): Codec {
   };
 }
 
-/** Views of the kernels' memory where frames pass in and out. Calls of a worker run one after the other: all share them. */
-class Frames {
-  readonly bytes: Uint8Array;
+/** States in use and free ones, and views of the kernels' memory where frames pass in and out: all calls share those. */
+class Slots {
+  readonly kernels: Kernels;
   readonly codesIn: Uint8Array;
   readonly codesOut: Uint8Array;
   readonly samplesIn: Int16Array;
   /** By ratio. */
   readonly samplesOut: readonly Int16Array[];
+  readonly #states: Uint8Array;
+  readonly #free: number[] = [];
+  /** Slots that were ever taken. */
+  #used = 0;
 
-  constructor(buffer: ArrayBuffer) {
-    this.bytes = new Uint8Array(buffer);
+  constructor(kernels: Kernels) {
+    const { buffer } = kernels.memory;
+    this.kernels = kernels;
     this.codesIn = new Uint8Array(buffer, CODES_IN, CODES_BYTES);
     this.codesOut = new Uint8Array(buffer, CODES_OUT, CODES_BYTES);
     this.samplesIn = new Int16Array(buffer, SAMPLES_IN, SAMPLES_BYTES / 2);
@@ -80,24 +81,10 @@ class Frames {
       { length: SAMPLES_BYTES / 2 / CARRIER_FRAME_SAMPLES + 1 },
       (_, ratio) => new Int16Array(buffer, SAMPLES_OUT, ratio * CARRIER_FRAME_SAMPLES),
     );
-  }
-}
-
-/** States in use and free ones. A slot is silence when it is taken, whoever had it before. */
-class Slots {
-  readonly kernels: Kernels;
-  /** Others after the memory has grown. */
-  frames: Frames;
-  readonly #free: number[] = [];
-  /** Behind the last slot that was ever taken. */
-  #end = STATES;
-
-  constructor(kernels: Kernels) {
-    this.kernels = kernels;
-    this.frames = new Frames(kernels.memory.buffer);
+    this.#states = new Uint8Array(buffer, STATES);
   }
 
-  /** Its address, which is never 0. */
+  /** Its address, which is never 0. A slot is silence when it is taken, whoever had it before. */
   take(): number {
     const state = this.#free.pop() ?? this.#next();
     this.silence(state);
@@ -105,7 +92,8 @@ class Slots {
   }
 
   silence(state: number): void {
-    this.frames.bytes.fill(0, state, state + STATE_BYTES);
+    const at = state - STATES;
+    this.#states.fill(0, at, at + STATE_BYTES);
   }
 
   giveBack(state: number): void {
@@ -113,18 +101,8 @@ class Slots {
   }
 
   #next(): number {
-    const { memory } = this.kernels;
-    const state = this.#end;
-    if (state + STATE_BYTES > memory.buffer.byteLength) {
-      try {
-        memory.grow(PAGES);
-      } catch (cause) {
-        throw new Error("this worker has no more memory for calls' audio", { cause });
-      }
-      this.frames = new Frames(memory.buffer);
-    }
-    this.#end = state + STATE_BYTES;
-    return state;
+    if (this.#used === STATES_MAX) throw new Error("this worker has no more memory for calls' audio");
+    return STATES + STATE_BYTES * this.#used++;
   }
 }
 
@@ -160,10 +138,10 @@ class KernelDecoder extends Slot implements Decoder {
   decode(mulaw: Uint8Array): Int16Array {
     if (mulaw.length !== CARRIER_FRAME_SAMPLES) assert.fail(`frames are ${FRAME_MS} ms long`);
     if (this.state === 0) assert.fail("what is freed is not used");
-    const { frames, kernels } = this.slots;
-    frames.codesIn.set(mulaw);
+    const { kernels, codesIn, samplesOut } = this.slots;
+    codesIn.set(mulaw);
     kernels.decode(this.state, this.ratio);
-    return frames.samplesOut[this.ratio]!;
+    return samplesOut[this.ratio]!;
   }
 }
 
@@ -171,9 +149,9 @@ class KernelEncoder extends Slot implements Encoder {
   encode(samples: Int16Array): Uint8Array {
     if (samples.length !== frameSamples(this.rateHz)) assert.fail(`frames are ${FRAME_MS} ms long`);
     if (this.state === 0) assert.fail("what is freed is not used");
-    const { frames, kernels } = this.slots;
-    frames.samplesIn.set(samples);
+    const { kernels, samplesIn, codesOut } = this.slots;
+    samplesIn.set(samples);
     kernels.encode(this.state, this.ratio);
-    return frames.codesOut;
+    return codesOut;
   }
 }

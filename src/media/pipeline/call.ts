@@ -90,9 +90,9 @@ export class Call implements Line {
     this.#stream = new StreamReader(
       {
         started: (streamSid) => this.#begin(streamSid),
-        media: (timestampMs, mulaw, length) => {
+        media: (timestampMs, mulaw) => {
           this.#stalls.callerHeard();
-          this.#hearing.accept(timestampMs, mulaw, length);
+          this.#hearing.accept(timestampMs, mulaw);
         },
         mark: (name) => {
           // Twilio sends a mark back even for audio it cleared, so a mark of a past generation is normal here.
@@ -105,6 +105,7 @@ export class Call implements Line {
         stopped: () => this.#stopped(),
         violated: (violation) => this.end("protocol_error", { violation }),
       },
+      around.messages,
       counts,
       nowMs,
     );

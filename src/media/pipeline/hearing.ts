@@ -59,9 +59,9 @@ export class Hearing {
   }
 
   /** One media message of the stream. */
-  accept(timestampMs: number, mulaw: Uint8Array, length: number): void {
+  accept(timestampMs: number, mulaw: Uint8Array): void {
     const counted = this.#trackCounts;
-    this.#track.accept(timestampMs, mulaw, length);
+    this.#track.accept(timestampMs, mulaw);
     const { counts } = this.#parts;
     counts.add("framesHeard", counted.frames - counted.concealed);
     if (counted.concealed > 0) counts.add("framesConcealed", counted.concealed);

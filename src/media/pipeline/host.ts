@@ -11,7 +11,9 @@ import type { CallRemains } from "../../lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../lane/ticket.ts";
 import type { AgentRules } from "../agents/extra.ts";
 import { type AgentMakers, loadAgentMakers } from "../agents/makers.ts";
-import { type Codec, loadCodec } from "../audio/codec.ts";
+import { type Codec, codecOf } from "../audio/codec.ts";
+import { loadKernels } from "../kernels/kernels.ts";
+import { MediaMessages } from "../protocol/mediaMessages.ts";
 import { Call, type CallSurroundings } from "./call.ts";
 import type { MakeRecorder } from "./recorder.ts";
 import { Seats } from "./seats.ts";
@@ -29,6 +31,7 @@ const utf8 = new TextDecoder();
 export interface Equipment {
   readonly agents: AgentMakers;
   readonly codec: Codec;
+  readonly messages: MediaMessages;
   readonly prompts: Prompts;
   readonly createRecorder: MakeRecorder;
 }
@@ -39,8 +42,8 @@ export async function loadEquipment(
   prompts: Prompts,
   rules?: AgentRules,
 ): Promise<Omit<Equipment, "createRecorder">> {
-  const [agents, codec] = await Promise.all([loadAgentMakers(agentModules, rules), loadCodec()]);
-  return { agents, codec, prompts };
+  const [agents, kernels] = await Promise.all([loadAgentMakers(agentModules, rules), loadKernels()]);
+  return { agents, codec: codecOf(kernels), messages: new MediaMessages(kernels), prompts };
 }
 
 /** What a worker shares with the front thread. */
@@ -119,7 +122,7 @@ export class CallHost {
   }
 
   #surroundings(seat: Seat): CallSurroundings {
-    const { agents, codec, createRecorder, prompts } = this.#equipment;
+    const { agents, codec, messages, createRecorder, prompts } = this.#equipment;
     const { slot } = seat.ticket;
     return {
       lane: this.#lane,
@@ -128,6 +131,7 @@ export class CallHost {
       nowMs: () => this.#clock.nowMs(),
       wakeBy: (ms) => this.#seats.wakeBy(slot, ms),
       codec,
+      messages,
       prompts,
       createRecorder,
       createAgent: (settings, line, facts) => {

@@ -10,6 +10,7 @@ import type { Audio, AudioFormat, Cut } from "../agents/port.ts";
 import type { Codec } from "../audio/codec.ts";
 import { LEVEL_MIN_DB, mulawLevelDb } from "../audio/level.ts";
 import { OutboundTrack, PARTIAL_AFTER_MS } from "../audio/outboundTrack.ts";
+import type { MediaMessages } from "../protocol/mediaMessages.ts";
 import { OutboundEncoder } from "../protocol/outbound.ts";
 import { HeardLedger, type Utterance } from "./ledger.ts";
 import { Voice } from "./voice.ts";
@@ -34,6 +35,7 @@ export interface SpeechOutlet {
   readonly remains: CallRemains;
   nowMs(): number;
   readonly codec: Codec;
+  readonly messages: MediaMessages;
   /** The call wants to be ticked by then. */
   wakeBy(ms: number): void;
 }
@@ -113,7 +115,7 @@ export class Speech {
 
   /** The stream is up: what was said so far may be sent. */
   begin(streamSid: StreamSid): void {
-    this.#encoder = new OutboundEncoder(streamSid);
+    this.#encoder = new OutboundEncoder(streamSid, this.#outlet.messages);
     this.#track.begin(this.#outlet.nowMs());
   }
 
@@ -353,13 +355,8 @@ export class Speech {
       this.#levelsDb[this.#frame] = mulawLevelDb(source, start);
     }
     this.#listener.sent(source, start, end, playMs);
-    const encoder = this.#encoder!;
-    const at = lane.reserve(RecordKind.media, slot, epoch, encoder.mediaLength(end - start));
-    if (at < 0) {
-      counts.add("framesDroppedLane");
-      return;
-    }
-    encoder.writeMedia(source, start, end, lane.reservedBytes, at);
+    const message = this.#encoder!.media(source, start, end);
+    if (!lane.write(RecordKind.media, slot, epoch, message)) return counts.add("framesDroppedLane");
     counts.add("framesSent");
     counts.sentLate(this.#track.lateMs);
     if (this.#track.underruns !== this.#underruns) {

@@ -4,13 +4,8 @@ import type { StreamViolation } from "../../domain/endings.ts";
 import { assertNever } from "../../domain/errors.ts";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
-import {
-  createMediaFrame,
-  decodeBase64,
-  decodeMessage,
-  type Message,
-  scanMedia,
-} from "../protocol/messages.ts";
+import type { MediaMessages } from "../protocol/mediaMessages.ts";
+import { decodeMessage, type Message } from "../protocol/messages.ts";
 
 /** A stream may send this many unreadable messages in so long. */
 const MALFORMED_MAX = 50;
@@ -19,21 +14,19 @@ const MALFORMED_MS = 10_000;
 /** What a stream says, to whoever has the call. */
 export interface StreamListener {
   started(streamSid: StreamSid): void;
-  /** The caller's audio; the first `length` bytes are valid during the call only. */
-  media(timestampMs: number, mulaw: Uint8Array, length: number): void;
+  /** The caller's audio, valid during the call only. */
+  media(timestampMs: number, mulaw: Uint8Array): void;
   mark(name: string): void;
   dtmf(digit: string): void;
   stopped(): void;
   violated(violation: StreamViolation): void;
 }
 
-// Calls of a worker run one after the other, so these are shared by all of them and nothing is allocated per frame.
-const frame = createMediaFrame();
-const payload = new Uint8Array(16 * 1_024);
 const utf8 = new TextEncoder();
 
 export class StreamReader {
   readonly #listener: StreamListener;
+  readonly #messages: MediaMessages;
   readonly #counts: WorkerCounts;
   readonly #nowMs: () => number;
   #streamSid: StreamSid | undefined;
@@ -41,8 +34,9 @@ export class StreamReader {
   #malformed = 0;
   #malformedSinceMs = 0;
 
-  constructor(listener: StreamListener, counts: WorkerCounts, nowMs: () => number) {
+  constructor(listener: StreamListener, messages: MediaMessages, counts: WorkerCounts, nowMs: () => number) {
     this.#listener = listener;
+    this.#messages = messages;
     this.#counts = counts;
     this.#nowMs = nowMs;
   }
@@ -61,11 +55,10 @@ export class StreamReader {
 
   /** Takes one message. `bytes` belongs to the lane and is reused after this returns. */
   read(bytes: Uint8Array): void {
-    if (this.#streamSid === undefined || !scanMedia(bytes, frame)) return this.#control(decodeMessage(bytes));
-    if (!this.#isOurs(bytes)) return this.#listener.violated("foreign_stream");
-    const length = decodeBase64(bytes, frame.payloadStart, frame.payloadEnd, payload);
-    if (length < 0) this.#unreadable();
-    else this.#listener.media(frame.timestampMs, payload, length);
+    const messages = this.#messages;
+    if (this.#streamSid === undefined || !messages.read(bytes)) this.#control(decodeMessage(bytes));
+    else if (messages.isOf(this.#sidBytes)) this.#listener.media(messages.timestampMs, messages.codes);
+    else this.#listener.violated("foreign_stream");
   }
 
   #control(message: Message): void {
@@ -81,7 +74,7 @@ export class StreamReader {
     switch (message.event) {
       case "media":
         if (message.track !== "inbound") return;
-        return listener.media(message.timestampMs, message.payload, message.payload.length);
+        return listener.media(message.timestampMs, message.payload);
       case "mark":
         return listener.mark(message.name);
       case "dtmf":
@@ -101,12 +94,5 @@ export class StreamReader {
       this.#malformed = 0;
     }
     if (++this.#malformed > MALFORMED_MAX) this.#listener.violated("malformed");
-  }
-
-  #isOurs(bytes: Uint8Array): boolean {
-    const ours = this.#sidBytes;
-    if (frame.streamSidEnd - frame.streamSidStart !== ours.length) return false;
-    for (let i = 0; i < ours.length; i++) if (bytes[frame.streamSidStart + i] !== ours[i]) return false;
-    return true;
   }
 }

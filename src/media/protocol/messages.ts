@@ -1,11 +1,8 @@
 // What Twilio says on a media stream: bytes in, message out. Unknown and broken messages are named cases, never
 // exceptions; what they mean for the call is the pipeline's to decide.
 import { AccountSid, CallSid, StreamSid } from "../../domain/ids.ts";
-import { decodeBase64 } from "./base64.ts";
-import { DIGITS_MAX, SID_LENGTH_MAX } from "./scan.ts";
-
-export { decodeBase64 } from "./base64.ts";
-export { createMediaFrame, type MediaFrame, scanMedia } from "./scan.ts";
+import { decodeBase64 } from "../kernels/base64.ts";
+import { DIGITS_MAX, SID_LENGTH_MAX } from "../kernels/scan.ts";
 
 export type Message =
   | { readonly event: "connected" }

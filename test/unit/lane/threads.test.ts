@@ -26,7 +26,6 @@ const steps = fc.array(
         step: fc.constant("burst" as const),
         sizes: fc.array(sizes, { maxLength: 40 }),
         controlEvery: fc.integer({ min: 1, max: 9 }),
-        isInPlace: fc.boolean(),
       }),
     },
     { weight: 2, arbitrary: fc.record({ step: fc.constant("pause" as const), ms: fc.nat(4) }) },
@@ -68,16 +67,11 @@ describe("a lane between two threads that are held up now and then", () => {
     await worker.terminate();
   });
 
-  function send(kind: RecordKind, size: number, isInPlace = false, epoch = 0): void {
+  function send(kind: RecordKind, size: number, epoch = 0): void {
     const number = next++;
     sentAtMs.push(systemClock.nowMs());
     const bytes = payload(size, number);
-    let isTaken = true;
-    if (isInPlace) {
-      const at = end.reserve(kind, number, epoch, size);
-      isTaken = at >= 0;
-      if (isTaken) end.reservedBytes.set(bytes, at);
-    } else isTaken = end.write(kind, number, epoch, bytes);
+    const isTaken = end.write(kind, number, epoch, bytes);
     if (kind !== RecordKind.media) {
       assert.ok(isTaken, "only media may be dropped");
       controls.push(number);
@@ -102,14 +96,10 @@ describe("a lane between two threads that are held up now and then", () => {
           switch (step.step) {
             case "burst":
               for (const [n, size] of step.sizes.entries())
-                send(
-                  n % step.controlEvery === 0 ? RecordKind.control : RecordKind.media,
-                  size,
-                  step.isInPlace,
-                );
+                send(n % step.controlEvery === 0 ? RecordKind.control : RecordKind.media, size);
               break;
             case "stallThere":
-              send(RecordKind.end, 0, false, step.ms);
+              send(RecordKind.end, 0, step.ms);
               break;
             case "stallHere":
               Atomics.wait(still, 0, 0, step.ms);

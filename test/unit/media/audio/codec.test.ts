@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/domain/audio.ts";
-import { codecOf, type Decoder, type Encoder, loadCodec } from "../../../../src/media/audio/codec.ts";
+import { codecOf, type Decoder, type Encoder } from "../../../../src/media/audio/codec.ts";
 import { decodeMulaw, encodeMulaw, MULAW_SILENCE } from "../../../../src/media/audio/g711.ts";
-import { loadKernels } from "../../../../src/media/audio/kernels/kernels.ts";
-import { PAGE_BYTES, PAGES, PAGES_MAX } from "../../../../src/media/audio/kernels/layout.ts";
-import { plainKernels } from "../../../../src/media/audio/kernels/plain.ts";
+import { loadKernels } from "../../../../src/media/kernels/kernels.ts";
+import { STATES_MAX } from "../../../../src/media/kernels/layout.ts";
+import { plainKernels } from "../../../../src/media/kernels/plain.ts";
 import { amplitude, decibels, tone } from "./tones.ts";
 
 const FRAME = 160;
 /** There and back, on the telephone's clock: 3.875 ms. At 8 kHz nothing is delayed. */
 const ROUND_TRIP = 31;
-const codec = await loadCodec();
+const codec = codecOf(await loadKernels());
 /** Nothing that a WASM compiler takes, as one that knows no SIMD sees it. */
 const NO_CODE = Uint8Array.of(0);
 
@@ -190,12 +190,10 @@ describe("what a direction remembers", () => {
   it("is never heard by who has the slot next", async () => {
     for (const kernels of [await loadKernels(), await loadKernels(NO_CODE)]) {
       const one = codecOf(kernels);
-      const bytes = kernels.memory.buffer.byteLength;
-      for (let round = 0; round < 3_000; round++) {
+      for (let round = 0; round < 10; round++) {
         const before = one.createEncoder(48_000);
         before.encode(new Int16Array(960).fill(30_000));
         before.free();
-        if (round % 300 > 0) continue;
         const decoder = one.createDecoder(16_000);
         assert.ok(decoder.decode(silence).every((sample) => sample === 0));
         decoder.free();
@@ -203,41 +201,17 @@ describe("what a direction remembers", () => {
         assert.ok(encoder.encode(new Int16Array(960)).every((code) => code === MULAW_SILENCE));
         encoder.free();
       }
-      // It was the same slot all the time: the memory holds fewer than 3,000.
-      assert.equal(kernels.memory.buffer.byteLength, bytes);
-    }
-  });
-
-  it("goes on when other calls make the memory grow, which in the end is full", async () => {
-    for (const kernels of [await loadKernels(), await loadKernels(NO_CODE)]) {
-      const one = codecOf(kernels);
-      const [moved, still] = [one.createDecoder(24_000), codec.createDecoder(24_000)];
-      const [said, saidStill] = [one.createEncoder(24_000), codec.createEncoder(24_000)];
-      const voice = mulawTone(440, 5);
-      const live: Decoder[] = [];
-      for (const pages of [PAGES, 2 * PAGES, 3 * PAGES]) {
-        assert.equal(kernels.memory.buffer.byteLength, pages * PAGE_BYTES);
-        const samples = decoded(still, voice);
-        assert.deepEqual(decoded(moved, voice), samples);
-        assert.deepEqual(encoded(said, samples), encoded(saidStill, samples));
-        while (kernels.memory.buffer.byteLength === pages * PAGE_BYTES) live.push(one.createDecoder(8_000));
-      }
-      const isFull = () => {
-        for (;;) live.push(one.createDecoder(8_000));
-      };
-      assert.throws(isFull, /no more memory for calls' audio/);
-      assert.equal(kernels.memory.buffer.byteLength, PAGES_MAX * PAGE_BYTES);
-      assert.throws(() => one.createEncoder(8_000), /no more memory/);
+      const live = Array.from({ length: STATES_MAX }, () => one.createDecoder(8_000)); // so none was lost
+      assert.throws(() => one.createEncoder(8_000), /no more memory for calls' audio/);
       live.pop()!.free();
       live.push(one.createDecoder(16_000));
       assert.throws(() => one.createDecoder(8_000), /no more memory/);
-      assert.deepEqual(decoded(moved, voice), decoded(still, voice));
     }
   });
 });
 
 describe("the TypeScript kernels", () => {
-  it("are as small at first as those in WASM", async () => {
+  it("have as much memory as those in WASM", async () => {
     const { memory } = await loadKernels();
     assert.equal(plainKernels().memory.buffer.byteLength, memory.buffer.byteLength);
   });

@@ -25,7 +25,7 @@ function listen() {
     concealed,
     /** A piece of one repeated byte. */
     hears(timestampMs: number, voice: number, length = FRAME): void {
-      track.accept(timestampMs, new Uint8Array(length).fill(voice), length);
+      track.accept(timestampMs, new Uint8Array(length).fill(voice));
     },
     /** What was delivered, as runs of one byte: `[byte, samples]`. */
     runs(): [number, number][] {
@@ -52,13 +52,17 @@ describe("the caller's track", () => {
     assert.deepEqual(counters, { frames: 5, concealed: 0, late: 0, resyncs: 0 });
   });
 
-  it("takes only the length it is told, and owns what it delivers", () => {
-    const { track, delivered } = listen();
-    const bytes = new Uint8Array(400).fill(7);
-    track.accept(0, bytes, FRAME);
+  it("delivers a whole frame without a copy, and what is put together from memory of its own", () => {
+    const delivered: Uint8Array[] = [];
+    const counters: InboundCounters = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
+    const track = new InboundTrack((frame) => delivered.push(frame), counters);
+    const bytes = new Uint8Array(FRAME).fill(7);
+    track.accept(0, bytes);
+    assert.equal(delivered[0], bytes);
+    track.accept(20, bytes.subarray(0, 100));
     bytes.fill(8);
-    track.accept(20, bytes, FRAME);
-    assert.deepEqual(delivered, [...Array(FRAME).fill(7), ...Array(FRAME).fill(8)]);
+    track.accept(32, bytes.subarray(0, 60));
+    assert.deepEqual([...delivered[1]!], [...Array(100).fill(7), ...Array(60).fill(8)]);
   });
 
   it("fills a gap with silence", () => {
@@ -174,7 +178,7 @@ describe("the caller's track", () => {
       const bytes = new Uint8Array(FRAME);
       for (let frame = 0; frame < frames; frame++) {
         const timestampMs = 1_000 + 20 * frame * (1 + partsPerMillion / 1e6) + (frame % 5) - 2;
-        track.accept(Math.round(timestampMs), bytes, FRAME);
+        track.accept(Math.round(timestampMs), bytes);
       }
       assert.deepEqual(counters, { frames, concealed: 0, late: 0, resyncs: 0 });
     }

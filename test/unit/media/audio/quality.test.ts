@@ -7,8 +7,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CARRIER_RATE_HZ, frameSamples } from "../../../../src/domain/audio.ts";
-import { RATIOS } from "../../../../src/media/audio/kernels/design.ts";
-import { loadKernels } from "../../../../src/media/audio/kernels/kernels.ts";
+import { RATIOS } from "../../../../src/media/kernels/design.ts";
+import { loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import { amplitude, decibels, down, tone, up } from "./tones.ts";
 
 const kernels = await loadKernels();

@@ -1,6 +1,6 @@
 // Tones through the kernels at 16 bits, without mu-law, and what is found of them behind.
 import { frameSamples } from "../../../../src/domain/audio.ts";
-import type { Kernels } from "../../../../src/media/audio/kernels/kernels.ts";
+import type { Kernels } from "../../../../src/media/kernels/kernels.ts";
 import {
   CARRIER_IN,
   CARRIER_OUT,
@@ -8,7 +8,7 @@ import {
   SAMPLES_OUT,
   STATE_BYTES,
   STATES,
-} from "../../../../src/media/audio/kernels/layout.ts";
+} from "../../../../src/media/kernels/layout.ts";
 
 const CARRIER = 160;
 

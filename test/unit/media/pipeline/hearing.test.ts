@@ -4,15 +4,16 @@ import fc from "fast-check";
 import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/domain/audio.ts";
 import { WorkerCounts } from "../../../../src/lane/counts.ts";
 import type { Audio, AudioFormat } from "../../../../src/media/agents/port.ts";
-import { loadCodec } from "../../../../src/media/audio/codec.ts";
+import { codecOf } from "../../../../src/media/audio/codec.ts";
 import { decodeMulaw } from "../../../../src/media/audio/g711.ts";
+import { loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import { Hearing } from "../../../../src/media/pipeline/hearing.ts";
 
 const FRAME = 160;
 const BACKLOG_FRAMES = 100;
 const MULAW: AudioFormat = { encoding: "mulaw", rateHz: 8_000 };
 const pcm = (rateHz: AgentRateHz): AudioFormat => ({ encoding: "pcm16", rateHz });
-const codec = await loadCodec();
+const codec = codecOf(await loadKernels());
 
 /** What a caller says in frame `n`, which it begins with. */
 const frameOf = (n: number): Uint8Array =>
@@ -50,7 +51,7 @@ function hearing() {
   return {
     ...{ hearing: one, counts, made, tapped, heard, agent },
     says(frames: number): void {
-      for (let n = 0; n < frames; n++, said++) one.accept(100 + 20 * said, frameOf(said), FRAME);
+      for (let n = 0; n < frames; n++, said++) one.accept(100 + 20 * said, frameOf(said));
     },
     /** By their content, which frames of mu-law the agent has heard. */
     frames: () =>
@@ -185,8 +186,8 @@ describe("the caller's audio", () => {
     const on = hearing();
     on.hearing.ready(pcm(16_000));
     on.agent.reacts = () => on.hearing.close();
-    on.hearing.accept(100, new Uint8Array(5 * FRAME), 5 * FRAME);
-    for (let n = 0; n < 3; n++) on.hearing.accept(200 + 20 * n, frameOf(n), FRAME);
+    on.hearing.accept(100, new Uint8Array(5 * FRAME));
+    for (let n = 0; n < 3; n++) on.hearing.accept(200 + 20 * n, frameOf(n));
     on.hearing.ready(MULAW);
     assert.deepEqual([on.heard.length, on.tapped.length], [1, 1]);
     assert.deepEqual(on.made, { decoders: 1, freed: 1 });

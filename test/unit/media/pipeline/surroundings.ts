@@ -8,8 +8,10 @@ import type { ToldNews } from "../../../../src/lane/news.ts";
 import { CallRemains } from "../../../../src/lane/remains.ts";
 import type { CallTicket, TaskReport } from "../../../../src/lane/ticket.ts";
 import type { Agent, Audio, AudioFormat, CallFacts, Cut, Line } from "../../../../src/media/agents/port.ts";
-import { type Codec, loadCodec } from "../../../../src/media/audio/codec.ts";
+import { type Codec, codecOf } from "../../../../src/media/audio/codec.ts";
+import { loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import type { CallSurroundings } from "../../../../src/media/pipeline/call.ts";
+import { MediaMessages } from "../../../../src/media/protocol/mediaMessages.ts";
 import { readPrompts } from "../../../../src/media/recordings/recordings.ts";
 import { briefing } from "../../../support/briefing.ts";
 import { ManualClock } from "../../../support/manualClock.ts";
@@ -19,7 +21,9 @@ export const STREAM_SID = StreamSid(`MZ${HEX}`);
 export const SLOT = 2;
 export const EPOCH = 7;
 
-const codec = await loadCodec();
+const kernels = await loadKernels();
+const codec = codecOf(kernels);
+const messages = new MediaMessages(kernels);
 const prompts = readPrompts();
 const utf8 = new TextEncoder();
 
@@ -147,6 +151,7 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
       createDecoder: (rateHz) => counted(codec.createDecoder(rateHz)),
       createEncoder: (rateHz) => counted(codec.createEncoder(rateHz)),
     },
+    messages,
     prompts,
     createRecorder: (_ticket, _startedMs, tell) => ({
       caller: () => recorded.push("caller"),

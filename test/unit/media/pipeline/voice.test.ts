@@ -3,11 +3,12 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { AGENT_RATES_HZ, frameSamples } from "../../../../src/domain/audio.ts";
 import type { Audio, AudioFormat } from "../../../../src/media/agents/port.ts";
-import { loadCodec } from "../../../../src/media/audio/codec.ts";
+import { codecOf } from "../../../../src/media/audio/codec.ts";
+import { loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import { Voice } from "../../../../src/media/pipeline/voice.ts";
 
 const FRAME = 160;
-const codec = await loadCodec();
+const codec = codecOf(await loadKernels());
 
 /** A voice, and the bytes that were taken of it: at most so many. */
 function voice(format: AudioFormat, room = Number.POSITIVE_INFINITY) {

@@ -1,12 +1,7 @@
-// The codec's inner loops, in AssemblyScript, for WASM with SIMD. plain.ts says the same in TypeScript, sample for
-// sample, and layout.ts where everything stands. `npm run kernels` compiles this.
+// From the carrier's rate to an agent's and back, by the filters.
 import {
   CARRIER_BYTES,
-  CARRIER_IN,
   CARRIER_OUT,
-  CODES_BYTES,
-  CODES_IN,
-  CODES_OUT,
   FILTER_2,
   FILTER_3,
   FILTER_6,
@@ -19,21 +14,7 @@ import {
   ROWS_AT,
   SAMPLES_IN,
   SAMPLES_OUT,
-  TO_MULAW,
-  TO_PCM,
 } from "../layout";
-
-/** CODES_IN → SAMPLES_OUT, at `ratio` times the carrier's rate. */
-export function decode(state: i32, ratio: i32): void {
-  expand(ratio === 1 ? SAMPLES_OUT : CARRIER_IN);
-  if (ratio !== 1) upsample(state, ratio);
-}
-
-/** SAMPLES_IN, at `ratio` times the carrier's rate, → CODES_OUT. */
-export function encode(state: i32, ratio: i32): void {
-  if (ratio !== 1) downsample(state, ratio);
-  compress(ratio === 1 ? SAMPLES_IN : CARRIER_OUT);
-}
 
 /** CARRIER_IN → SAMPLES_OUT. */
 export function upsample(state: i32, ratio: i32): void {
@@ -164,26 +145,6 @@ function copyHistory(source: i32, target: i32): void {
   v128.store(target, v128.load(source, 16), 16);
   v128.store(target, v128.load(source, 32), 32);
   v128.store(target, v128.load(source, 48), 48);
-}
-
-function expand(target: i32): void {
-  for (let n: i32 = 0; n < CODES_BYTES; n += 4) {
-    const to = target + 2 * n;
-    store<i16>(to, load<i16>(TO_PCM + 2 * <i32>load<u8>(CODES_IN + n)));
-    store<i16>(to, load<i16>(TO_PCM + 2 * <i32>load<u8>(CODES_IN + n, 1)), 2);
-    store<i16>(to, load<i16>(TO_PCM + 2 * <i32>load<u8>(CODES_IN + n, 2)), 4);
-    store<i16>(to, load<i16>(TO_PCM + 2 * <i32>load<u8>(CODES_IN + n, 3)), 6);
-  }
-}
-
-function compress(source: i32): void {
-  for (let n: i32 = 0; n < CODES_BYTES; n += 4) {
-    const from = source + 2 * n;
-    store<u8>(CODES_OUT + n, load<u8>(TO_MULAW + <i32>load<u16>(from)));
-    store<u8>(CODES_OUT + n, load<u8>(TO_MULAW + <i32>load<u16>(from, 2)), 1);
-    store<u8>(CODES_OUT + n, load<u8>(TO_MULAW + <i32>load<u16>(from, 4)), 2);
-    store<u8>(CODES_OUT + n, load<u8>(TO_MULAW + <i32>load<u16>(from, 6)), 3);
-  }
 }
 
 // Eight samples of each phase, or plane, at a time. Threes are taken as pairs of neighbours, a b, c a, b c, and sixes as

@@ -1,14 +1,24 @@
-// The codec's inner loops as a worker has them: in WASM with SIMD, or in TypeScript where that is missing. Loads them
-// and fills in their tables.
+// What every frame goes through, as a worker has it: in WASM with SIMD, or in TypeScript where that is missing. Loads it
+// and fills in the filters.
 import { readFileSync } from "node:fs";
-import { MULAW_TO_PCM, PCM_TO_MULAW } from "../g711.ts";
 import { FILTERS } from "./filters.ts";
-import { FILTER_2, FILTER_3, FILTER_6, ROW_BYTES, ROWS_AT, TO_MULAW, TO_PCM } from "./layout.ts";
+import { FILTER_2, FILTER_3, FILTER_6, ROW_BYTES, ROWS_AT } from "./layout.ts";
 
 /** They work on their own memory alone; layout.ts says where everything stands in it. */
 export interface Kernels {
-  /** Growing leaves the buffer before it empty. */
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly memory: { readonly buffer: ArrayBuffer };
+  /**
+   * `length` bytes of MESSAGE → FOUND and PAYLOAD. Returns the payload's bytes; -1 for all but an inbound-track media
+   * message in plain words: it may decline one, but where it accepts, it says what decodeMessage says.
+   */
+  readMedia(length: number): number;
+  /**
+   * Base64 in whole groups, padding included, from the address `start` on → PAYLOAD. Returns the address behind it, of
+   * the first character that is none of it. There must be such a one.
+   */
+  readBase64(start: number): number;
+  /** `length` bytes from the address `source` on → base64 from `target` on. Returns its characters. */
+  writeBase64(source: number, length: number, target: number): number;
   /** CODES_IN → SAMPLES_OUT, which is at `ratio` (1, 2, 3 or 6) times the telephone's rate. */
   decode(state: number, ratio: number): void;
   /** SAMPLES_IN → CODES_OUT. */
@@ -33,12 +43,10 @@ export async function loadKernels(code: Uint8Array = readFileSync(KERNELS_URL)):
   return filled(exports as unknown as Kernels);
 }
 
-/** With tables and filters. */
+/** With their filters. */
 export function filled(kernels: Kernels): Kernels {
   const { buffer } = kernels.memory;
-  new Uint8Array(buffer).set(PCM_TO_MULAW, TO_MULAW);
   const samples = new Int16Array(buffer);
-  samples.set(MULAW_TO_PCM, TO_PCM / 2);
   for (const [ratio, at] of FILTERS_AT) {
     const { up, down, downShift, downGain } = FILTERS[ratio];
     new Int32Array(buffer).set([downShift, downGain], at / 4);

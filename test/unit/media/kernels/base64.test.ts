@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { base64Length, encodeBase64, skipBase64 } from "../../../../src/media/protocol/base64.ts";
-import { decodeBase64 } from "../../../../src/media/protocol/messages.ts";
-import { bytesOf } from "./wire.ts";
+import {
+  base64Length,
+  decodeBase64,
+  encodeBase64,
+  skipBase64,
+} from "../../../../src/media/kernels/base64.ts";
+import { bytesOf } from "../protocol/wire.ts";
 
 const LENGTH_MAX = 700;
 const WHOLE_GROUPS = /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;

@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { RATIOS, type Ratio } from "../../../../src/media/audio/kernels/design.ts";
-import { FILTERS } from "../../../../src/media/audio/kernels/filters.ts";
-import { filled, type Kernels, loadKernels } from "../../../../src/media/audio/kernels/kernels.ts";
+import { MULAW_TO_PCM, PCM_TO_MULAW } from "../../../../src/media/audio/g711.ts";
+import { RATIOS, type Ratio } from "../../../../src/media/kernels/design.ts";
+import { FILTERS } from "../../../../src/media/kernels/filters.ts";
+import { filled, type Kernels, loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import {
   CARRIER_BYTES,
   CARRIER_IN,
@@ -14,15 +15,20 @@ import {
   CODES_BYTES,
   CODES_IN,
   CODES_OUT,
+  MESSAGE,
+  PAYLOAD,
   SAMPLES_BYTES,
   SAMPLES_IN,
   SAMPLES_OUT,
+  SPEECH,
+  SPEECH_BYTES,
   STATE_BYTES,
   STATES,
-} from "../../../../src/media/audio/kernels/layout.ts";
-import { plainKernels } from "../../../../src/media/audio/kernels/plain.ts";
+  TEXT,
+} from "../../../../src/media/kernels/layout.ts";
+import { plainKernels } from "../../../../src/media/kernels/plain.ts";
 import { filters } from "../../../support/compiledKernels.ts";
-import { down, up } from "./tones.ts";
+import { down, up } from "../audio/tones.ts";
 
 const simd = await loadKernels();
 const plain = filled(plainKernels());
@@ -80,6 +86,45 @@ describe("the kernels in WASM", () => {
       { numRuns: 60 },
     );
   });
+
+  it("know mu-law as the tables do: all 256 codes and all 65,536 samples", () => {
+    const { buffer } = simd.memory;
+    const codesIn = new Uint8Array(buffer, CODES_IN, CODES_BYTES);
+    const samplesOut = new Int16Array(buffer, SAMPLES_OUT, CODES_BYTES);
+    for (let first = 0; first < 256; first += CODES_BYTES) {
+      for (const n of codesIn.keys()) codesIn[n] = first + n;
+      simd.decode(STATES, 1);
+      assert.deepEqual(
+        [...samplesOut],
+        Array.from(codesIn, (code) => MULAW_TO_PCM[code]),
+      );
+    }
+    const samplesIn = new Int16Array(buffer, SAMPLES_IN, CODES_BYTES);
+    const codesOut = new Uint8Array(buffer, CODES_OUT, CODES_BYTES);
+    for (let first = 0; first < 65_536; first += CODES_BYTES) {
+      for (const n of samplesIn.keys()) samplesIn[n] = first + n;
+      simd.encode(STATES, 1);
+      assert.deepEqual(
+        [...codesOut],
+        Array.from(samplesIn, (sample) => PCM_TO_MULAW[sample & 0xffff]),
+      );
+    }
+  });
+
+  for (const kernels of [simd, plain])
+    it(`know base64 as Node does, at every length, ${kernels === simd ? "in WASM" : "in TypeScript"}`, () => {
+      const bytes = new Uint8Array(kernels.memory.buffer);
+      for (let length = 0; length <= SPEECH_BYTES; length++) {
+        const binary = Uint8Array.from({ length }, (_, n) => 7 * n * length + n);
+        const text = Buffer.from(binary).toString("base64");
+        bytes.set(binary, SPEECH);
+        assert.equal(kernels.writeBase64(SPEECH, length, TEXT), text.length);
+        assert.equal(Buffer.from(bytes.subarray(TEXT, TEXT + text.length)).toString("latin1"), text);
+        bytes.set(Buffer.from(`${text}"`), MESSAGE);
+        assert.equal(kernels.readBase64(MESSAGE), MESSAGE + text.length);
+        assert.deepEqual(bytes.slice(PAYLOAD, PAYLOAD + length), binary);
+      }
+    });
 
   for (const ratio of RATIOS)
     it(`do what the filters say for a ratio of ${ratio}, to the nearest sample, without a seam, and clip`, () => {

@@ -1,5 +1,6 @@
 // Reads a plain media message where it lies, byte by byte and by structure, allocating nothing. What it does not
-// fully understand it leaves to decodeMessage: it may decline, but where it accepts, both say the same.
+// fully understand it leaves to decodeMessage: it may decline, but where it accepts, both say the same. For machines
+// whose WASM knows no SIMD; assembly/messages.ts is the same for all others, word for word.
 // Loops keep tables and lengths in local constants: V8 then does not fetch them anew for every byte.
 import assert from "node:assert/strict";
 import { skipBase64 } from "./base64.ts";
@@ -8,8 +9,6 @@ import { skipBase64 } from "./base64.ts";
 export interface MediaFrame {
   streamSidStart: number;
   streamSidEnd: number;
-  /** Counts the stream's media messages. */
-  chunk: number;
   /** Milliseconds since the stream began. */
   timestampMs: number;
   /** The audio, still base64 but known to be valid. */
@@ -18,7 +17,7 @@ export interface MediaFrame {
 }
 
 export function createMediaFrame(): MediaFrame {
-  return { streamSidStart: 0, streamSidEnd: 0, chunk: 0, timestampMs: 0, payloadStart: 0, payloadEnd: 0 };
+  return { streamSidStart: 0, streamSidEnd: 0, timestampMs: 0, payloadStart: 0, payloadEnd: 0 };
 }
 
 /** Digits read as a number: any that long is exact in a double. */
@@ -182,8 +181,7 @@ function scanCount(bytes: Uint8Array, start: number, frame: MediaFrame, field: n
   if (quoted) {
     if (bytes[at++] !== QUOTE) return -1;
   } else if (bytes[first] === ZERO && at - first > 1) return -1;
-  if (field === CHUNK) frame.chunk = value;
-  else frame.timestampMs = value;
+  if (field === TIMESTAMP) frame.timestampMs = value;
   return at;
 }
 

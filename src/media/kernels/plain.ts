@@ -1,5 +1,7 @@
 // The kernels once more, in plain TypeScript and the same bit for bit: for machines whose WASM knows no SIMD, and for
 // tests to hold the others against. Slower by a factor of ten.
+import { MULAW_TO_PCM, PCM_TO_MULAW } from "../audio/g711.ts";
+import { decodeBase64, encodeBase64, skipBase64 } from "./base64.ts";
 import type { Kernels } from "./kernels.ts";
 import {
   CARRIER_BYTES,
@@ -11,11 +13,14 @@ import {
   FILTER_2,
   FILTER_3,
   FILTER_6,
+  FOUND,
   HISTORY_BYTES,
   LINE,
+  MESSAGE,
   PAGE_BYTES,
   PAGES,
-  PAGES_MAX,
+  PAYLOAD,
+  PAYLOAD_BYTES,
   PHASES,
   PLANE_BYTES,
   PLANES,
@@ -23,9 +28,10 @@ import {
   ROWS_AT,
   SAMPLES_IN,
   SAMPLES_OUT,
-  TO_MULAW,
-  TO_PCM,
+  SID_END_AT,
+  SID_START_AT,
 } from "./layout.ts";
+import { createMediaFrame, scanMedia } from "./scan.ts";
 
 const FRAME = CARRIER_BYTES / 2;
 const HISTORY = HISTORY_BYTES / 2;
@@ -33,7 +39,13 @@ const TAPS = ROW_BYTES / 2;
 const FRACTION_BITS = 14;
 
 export function plainKernels(): Kernels {
-  const memory = new PlainMemory();
+  const memory = { buffer: new ArrayBuffer(PAGES * PAGE_BYTES) };
+  const bytes = new Uint8Array(memory.buffer);
+  const samples = new Int16Array(memory.buffer);
+  const words = new Int32Array(memory.buffer);
+  const numbers = new DataView(memory.buffer);
+  const payload = bytes.subarray(PAYLOAD, PAYLOAD + PAYLOAD_BYTES);
+  const media = createMediaFrame();
 
   /** See assembly/kernels.ts. Addresses are of samples here, of whom each has two bytes. */
   function convolve(
@@ -45,7 +57,6 @@ export function plainKernels(): Kernels {
     pure: number,
     target: number,
   ): void {
-    const { samples } = memory;
     for (let n = 0; n < FRAME; n++) {
       let total = 1 << (FRACTION_BITS - 1);
       if (gain !== 0) total += (samples[pure + n]! * gain) >> shift;
@@ -64,7 +75,6 @@ export function plainKernels(): Kernels {
   }
 
   function upsample(state: number, ratio: number): void {
-    const { samples } = memory;
     const line = LINE / 2;
     const phases = PHASES / 2;
     const rows = (filterOf(ratio) + ROWS_AT) / 2;
@@ -81,7 +91,6 @@ export function plainKernels(): Kernels {
   }
 
   function downsample(state: number, ratio: number): void {
-    const { samples, words } = memory;
     const filter = filterOf(ratio);
     for (let plane = 0; plane < ratio; plane++) {
       const line = (PLANES + plane * PLANE_BYTES) / 2;
@@ -102,40 +111,33 @@ export function plainKernels(): Kernels {
     upsample,
     downsample,
     decode(state, ratio) {
-      const { bytes, samples } = memory;
       const target = (ratio === 1 ? SAMPLES_OUT : CARRIER_IN) / 2;
-      for (let n = 0; n < CODES_BYTES; n++) samples[target + n] = samples[TO_PCM / 2 + bytes[CODES_IN + n]!]!;
+      for (let n = 0; n < CODES_BYTES; n++) samples[target + n] = MULAW_TO_PCM[bytes[CODES_IN + n]!]!;
       if (ratio !== 1) upsample(state, ratio);
     },
     encode(state, ratio) {
-      const { bytes, samples } = memory;
       if (ratio !== 1) downsample(state, ratio);
       const source = (ratio === 1 ? SAMPLES_IN : CARRIER_OUT) / 2;
       for (let n = 0; n < CODES_BYTES; n++)
-        bytes[CODES_OUT + n] = bytes[TO_MULAW + (samples[source + n]! & 0xffff)]!;
+        bytes[CODES_OUT + n] = PCM_TO_MULAW[samples[source + n]! & 0xffff]!;
     },
+    readMedia(length) {
+      const message = bytes.subarray(MESSAGE, MESSAGE + length);
+      if (!scanMedia(message, media)) return -1;
+      numbers.setFloat64(FOUND, media.timestampMs, true);
+      numbers.setInt32(FOUND + SID_START_AT, media.streamSidStart, true);
+      numbers.setInt32(FOUND + SID_END_AT, media.streamSidEnd, true);
+      return decodeBase64(message, media.payloadStart, media.payloadEnd, payload);
+    },
+    readBase64(start) {
+      const end = skipBase64(bytes, start);
+      decodeBase64(bytes, start, end, payload);
+      return end;
+    },
+    writeBase64: (source, length, target) => encodeBase64(bytes, source, source + length, bytes, target),
   };
 }
 
 function filterOf(ratio: number): number {
   return ratio === 2 ? FILTER_2 : ratio === 3 ? FILTER_3 : FILTER_6;
-}
-
-/** Grows as WebAssembly's memory does. */
-class PlainMemory {
-  buffer = new ArrayBuffer(PAGES * PAGE_BYTES);
-  bytes = new Uint8Array(this.buffer);
-  samples = new Int16Array(this.buffer);
-  words = new Int32Array(this.buffer);
-
-  grow(pages: number): number {
-    const before = this.buffer.byteLength / PAGE_BYTES;
-    if (before + pages > PAGES_MAX)
-      throw new RangeError(`the kernels' memory has ${PAGES_MAX} pages at most`);
-    this.buffer = this.buffer.transfer((before + pages) * PAGE_BYTES);
-    this.bytes = new Uint8Array(this.buffer);
-    this.samples = new Int16Array(this.buffer);
-    this.words = new Int32Array(this.buffer);
-    return before;
-  }
 }
