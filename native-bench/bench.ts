@@ -47,7 +47,8 @@ async function runKernels(): Promise<number> {
 
 async function runSweep(options: SweepOptions): Promise<number> {
   const [generator, limit] = await Promise.all([compile("generator"), compile("limit")]);
-  const setting = { programs: { limit }, agent: options.agent };
+  const { agent, workers } = options;
+  const setting = { programs: { limit }, agent, workers };
   const swept = await sweep({ ...options, setting, generator }, progress());
   const titles = titlesOf(options);
   say([...cellTable(swept.cells, titles), ""]);
@@ -79,12 +80,12 @@ function progress(): Listener {
 
 async function write(folder: string, options: SweepOptions, { cells, runs }: Swept): Promise<void> {
   const titles = titlesOf(options);
-  const { seconds, warmUpSeconds, repetitions, agent } = options;
+  const { seconds, warmUpSeconds, repetitions, agent, workers } = options;
   const results = {
     takenAt: new Date().toISOString(),
     machine: machine(),
     versions: await versions(),
-    plan: { seconds, warmUpSeconds, repetitions, agent },
+    plan: { seconds, warmUpSeconds, repetitions, agent, workers },
     mostCalls: Object.fromEntries(
       [...titles.keys()].map((name) => [name, highest(cells, name)?.calls ?? null]),
     ),

@@ -15,6 +15,8 @@ export type AgentName = (typeof AGENTS)[number];
 export interface Setting {
   readonly programs: Readonly<Record<Extract<ProgramName, "limit">, string>>;
   readonly agent: AgentName;
+  /** Linecard's; undefined: as many as it chooses. */
+  readonly workers: number | undefined;
   /** The most calls there will be. */
   readonly calls: number;
 }
@@ -91,8 +93,8 @@ async function onPort(command: string, args: readonly string[]): Promise<Contest
   };
 }
 
-async function startLinecard({ agent, calls }: Setting): Promise<Contestant> {
-  const linecard = await Linecard.start(calls);
+async function startLinecard({ agent, workers, calls }: Setting): Promise<Contestant> {
+  const linecard = await Linecard.start(calls, workers);
   let helper: Server | undefined;
   try {
     if (agent !== "echo") helper = await putAgentBehind(linecard, agent.replace("websocket-", ""));

@@ -37,7 +37,7 @@ export class Linecard {
     this.#apiKey = apiKey;
   }
 
-  static async start(callsMax: number): Promise<Linecard> {
+  static async start(callsMax: number, workers?: number): Promise<Linecard> {
     const folder = mkdtempSync(join(tmpdir(), "linecard-bench-"));
     const removeFolder = () => {
       process.off("exit", removeFolder);
@@ -59,6 +59,7 @@ export class Linecard {
           CALLS_MAX: String(callsMax),
           LINECARD_API_KEY: apiKey,
           AGENT_PRIVATE_HOSTS: "127.0.0.1",
+          ...(workers !== undefined && { MEDIA_WORKERS: String(workers) }),
         },
       );
       const gateway = `http://127.0.0.1:${found[1]}`;

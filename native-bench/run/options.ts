@@ -11,6 +11,7 @@ npm run bench -- [options]
   --reps <number>        repetitions of every run (3)
   --seconds <s>          measured time of every run (5)
   --agent <name>         what answers Linecard's calls: ${AGENTS.join(", ")} (echo)
+  --workers <number>     Linecard's media workers (as many as it chooses for itself)
   --out <folder>         where results.json and results.svg go (native-bench, of a whole sweep only)
   --kernels              instead of calls, the functions that every frame goes through
 
@@ -21,6 +22,7 @@ const LADDER = [
   100, 200, 300, 400, 500, 600, 800, 1_000, 1_250, 1_500, 1_750, 2_000, 2_250, 2_500, 2_750, 3_000,
 ];
 const CALLS_MAX = 10_000;
+const WORKERS_MAX = 64;
 /** Those that a minute has room for. */
 const QUICK = { contenders: ["linecard", "limit", "tutorial", "inline"], ladder: [100, 300] };
 
@@ -33,6 +35,8 @@ export interface SweepOptions {
   readonly seconds: number;
   readonly warmUpSeconds: number;
   readonly agent: AgentName;
+  /** Undefined: as many as Linecard chooses for itself. */
+  readonly workers: number | undefined;
   /** Undefined: results are only shown. */
   readonly out: string | undefined;
 }
@@ -48,6 +52,7 @@ export function readBenchOptions(args: string[], home: string): Options {
     reps: { type: "string" },
     seconds: { type: "string" },
     agent: { type: "string" },
+    workers: { type: "string" },
     out: { type: "string" },
     kernels: { type: "boolean" },
     help: { type: "boolean" },
@@ -58,12 +63,15 @@ export function readBenchOptions(args: string[], home: string): Options {
     return { task: "kernels" };
   }
   const isQuick = given.quick ?? false;
-  const isWhole =
-    !isQuick && given.only === undefined && given.calls === undefined && given.agent === undefined;
+  const narrowing = [given.only, given.calls, given.agent, given.workers];
+  const isWhole = !isQuick && narrowing.every((option) => option === undefined);
   const contenders = contendersOf(given.only ?? (isQuick ? QUICK.contenders.join() : undefined));
   const agent = agentOf(given.agent ?? "echo");
-  if (agent !== "echo" && !contenders.some(({ name }) => name === "linecard"))
-    throw new UsageError("--agent is Linecard's, which --only leaves out");
+  if (
+    !contenders.some(({ name }) => name === "linecard") &&
+    (agent !== "echo" || given.workers !== undefined)
+  )
+    throw new UsageError("--agent and --workers are Linecard's, which --only leaves out");
   return {
     task: "sweep",
     contenders,
@@ -78,6 +86,10 @@ export function readBenchOptions(args: string[], home: string): Options {
     seconds: numberOption("seconds", given.seconds, { default: isQuick ? 2 : 5, min: 0.1, max: 3_600 }),
     warmUpSeconds: isQuick ? 1 : 2,
     agent,
+    workers:
+      given.workers === undefined
+        ? undefined
+        : numberOption("workers", given.workers, { default: 1, min: 1, max: WORKERS_MAX, whole: true }),
     out: given.out ?? (isWhole ? home : undefined),
   };
 }

@@ -20,7 +20,12 @@ before(async () => {
 
 async function start(t: TestContext, name: string, limit: string): Promise<Contestant> {
   const contender = CONTENDERS.find((known) => known.name === name)!;
-  const contestant = await contender.start({ programs: { limit }, agent: "echo", calls: 20 });
+  const contestant = await contender.start({
+    programs: { limit },
+    agent: "echo",
+    workers: undefined,
+    calls: 20,
+  });
   t.after(() => contestant.stop());
   return contestant;
 }
