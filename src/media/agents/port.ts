@@ -103,8 +103,8 @@ export interface Agent {
   marked(name: string, heardMs: number): void;
   /** The caller spoke over the agent: what was not heard is unsaid. What still comes of it is not to be said. */
   interrupted(cut: Cut): void;
-  /** Called about every 20 ms from the agent's making on, for whatever it waits for. */
-  tick(nowMs: number): void;
+  /** Called about every 20 ms from the agent's making on, for whatever it waits for. One that waits for nothing has none. */
+  tick?(nowMs: number): void;
   /** The call is over; free everything. Called exactly once, also when `started` never was. */
   ended(reason: EndReason): void;
 }

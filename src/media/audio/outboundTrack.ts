@@ -113,6 +113,11 @@ export class OutboundTrack {
     return this.#queuedBytes * MS_PER_BYTE;
   }
 
+  /** Whether something waits here for the rest of its frame. */
+  get hasPartial(): boolean {
+    return this.#partial > 0;
+  }
+
   /** Where all that was pushed so far will end, in whole frames: what `markEchoed` and `heardMs` count in. */
   get endMs(): number {
     return this.#sentMs + FRAME_MS * (this.#frames + Math.sign(this.#partial));
@@ -154,15 +159,28 @@ export class OutboundTrack {
     this.#reserve(queued + taken);
     if (this.#frames === 0) this.#readyMs = nowMs;
     const ring = this.#ring;
-    let to = this.#tailAt;
-    for (let from = 0; from < taken; from++) {
-      ring[to++] = mulaw[from]!;
-      if (to === ring.length) to = 0;
+    const to = this.#tailAt;
+    const toEnd = ring.length - to;
+    if (mulaw.length <= Math.min(taken, toEnd)) ring.set(mulaw, to);
+    else {
+      ring.set(mulaw.subarray(0, Math.min(taken, toEnd)), to);
+      ring.set(mulaw.subarray(Math.min(taken, toEnd), taken));
     }
     const partial = this.#partial + taken;
     this.#partial = partial % CARRIER_FRAME_SAMPLES;
     this.#frames += (partial - this.#partial) / CARRIER_FRAME_SAMPLES;
     return taken;
+  }
+
+  /**
+   * Sends a whole frame at once, which costs less than queueing it. False when it has to be queued: others wait, or it
+   * is not due.
+   */
+  pass(frame: Uint8Array, nowMs: number): boolean {
+    if (this.#queuedBytes > 0 || nowMs < this.#playheadMs + FRAME_MS - this.#options.leadMs) return false;
+    this.#readyMs = nowMs;
+    this.#sendFrame(frame, 0, 0, nowMs);
+    return true;
   }
 
   /** The utterance is complete: pads its last frame with silence, and a mark follows that frame. */
@@ -193,7 +211,7 @@ export class OutboundTrack {
     if (this.#partial > 0 && this.#frames === 0 && nowMs - this.#playheadMs >= PARTIAL_AFTER_MS) {
       if (nowMs - this.#readyMs >= PARTIAL_AFTER_MS) this.#fillPartial(nowMs);
     }
-    while (nowMs >= this.nextDueMs()) this.#sendFrame(nowMs);
+    while (nowMs >= this.nextDueMs()) this.#sendQueued(nowMs);
   }
 
   /** When `pump` has something to do; Infinity when no whole frame waits. */
@@ -264,7 +282,17 @@ export class OutboundTrack {
     return Math.max(this.#readyMs, this.#playheadMs + FRAME_MS - this.#options.leadMs);
   }
 
-  #sendFrame(nowMs: number): void {
+  #sendQueued(nowMs: number): void {
+    const at = this.#head;
+    const follows = this.#follows[at]!;
+    this.#follows[at] = 0;
+    this.#head = (at + 1) % this.#follows.length;
+    this.#frames--;
+    this.#sendFrame(this.#ring, at * CARRIER_FRAME_SAMPLES, follows, nowMs);
+  }
+
+  /** The frame that begins at `start`, and the mark that follows it, if one does. */
+  #sendFrame(source: Uint8Array, start: number, follows: number, nowMs: number): void {
     this.#lateMs = nowMs - this.#dueMs;
     const dry = this.#playheadMs < nowMs;
     if (dry && this.#speaking) this.#underruns++;
@@ -272,14 +300,8 @@ export class OutboundTrack {
     const first = this.#sentMs === this.#unbrokenFromMs;
     this.#playheadMs = Math.max(this.#playheadMs, nowMs) + FRAME_MS;
     this.#sentMs += FRAME_MS;
-
-    const frame = this.#head;
-    const follows = this.#follows[frame]!;
-    this.#follows[frame] = 0;
-    this.#head = (frame + 1) % this.#follows.length;
-    this.#frames--;
     this.#speaking = (follows & UTTERANCE_END) === 0;
-    this.#sink.media(this.#ring, frame * CARRIER_FRAME_SAMPLES, (frame + 1) * CARRIER_FRAME_SAMPLES);
+    this.#sink.media(source, start, start + CARRIER_FRAME_SAMPLES);
     if (follows !== 0 || first || this.#sentMs - this.#markedMs >= this.#options.markEveryMs)
       this.#sendMark(nowMs);
   }

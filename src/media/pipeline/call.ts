@@ -43,7 +43,8 @@ export class Call implements Line {
   readonly #stream: StreamReader;
   readonly #hearing: Hearing;
   readonly #speech: Speech;
-  readonly #turns: Turns;
+  /** Undefined where nothing depends on whose turn it is. */
+  readonly #turns: Turns | undefined;
   readonly #detector: TurnDetector | undefined;
   readonly #teller: Teller;
   readonly #stalls = new Stalls();
@@ -68,8 +69,10 @@ export class Call implements Line {
     this.#around = around;
     this.#teller = new Teller(ticket, around.lane, around.counts);
     const { max_silence_ms: maxSilenceMs = 0, interruption } = ticket.agent;
-    this.#turns = new Turns(interruption ?? "off", (news) => this.tell(news));
-    this.#detector = interruption !== undefined || maxSilenceMs > 0 ? new TurnDetector() : undefined;
+    if (interruption !== undefined || maxSilenceMs > 0) {
+      this.#detector = new TurnDetector();
+      this.#turns = new Turns(interruption ?? "off", (news) => this.tell(news));
+    }
     this.#hasSpoken = ticket.resumed !== undefined;
     const listener: SpeechListener = {
       over: (utterance) => this.tell({ kind: "utterance", ...utterance }),
@@ -130,7 +133,7 @@ export class Call implements Line {
   tick(nowMs: number): EndReason | undefined {
     if (this.#isOver || this.#patience === undefined) return undefined;
     const speech = this.#speech;
-    speech.pump(nowMs);
+    speech.tick(nowMs);
     this.#progressed(nowMs);
     if (this.#leaving !== undefined) {
       const { reason, untilMs } = this.#leaving;
@@ -144,16 +147,17 @@ export class Call implements Line {
     return this.#lookAtLimits(this.#patience, nowMs);
   }
 
-  /** When `tickAgent` is due. Apart from `tick`, because an agent's code runs in it. */
+  /** When `tickAgent` is due, or Infinity. Apart from `tick`, because an agent's code runs in it. */
   get agentDueMs(): number {
-    return this.#tickedMs + AGENT_TICK_MS;
+    const isWanted = this.#agent.tick !== undefined || this.#recorder !== undefined;
+    return isWanted ? this.#tickedMs + AGENT_TICK_MS : Number.POSITIVE_INFINITY;
   }
 
   tickAgent(nowMs: number): void {
     this.#tickedMs = nowMs;
     if (this.#isOver) return;
     this.#recorder?.tick(nowMs);
-    this.#agent.tick(nowMs);
+    this.#agent.tick?.(nowMs);
   }
 
   /** Ends the call; only the first reason counts. Whatever fails on the way, all is freed and the end is reported. */
@@ -211,15 +215,17 @@ export class Call implements Line {
     if (this.#mayNotSpeak || audio.length === 0) return 0;
     const nowMs = this.#around.nowMs();
     const speech = this.#speech;
+    const turns = this.#turns;
     const fromMs = speech.endMs;
-    const heardMs = speech.heardMs(nowMs);
+    const heardMs = turns === undefined ? 0 : speech.heardMs(nowMs);
     const taken = speech.say(audio, nowMs);
     if (taken === 0) return 0;
     if (!this.#hasSpoken) this.#firstWordMs = fromMs;
     this.#hasSpoken = true;
-    this.#turns.agentSpoke(nowMs, fromMs, heardMs);
+    turns?.agentSpoke(nowMs, fromMs, heardMs);
     this.#patience?.agentHeardUntil(speech.lastWordMs(nowMs));
-    this.#progressed(this.#around.nowMs()); // later by what it took to make frames of it: our share of a turn
+    // Later by what it took to make frames of it: our share of a turn.
+    if (this.#isWaitedFor) this.#progressed(this.#around.nowMs());
     return taken;
   }
 
@@ -351,9 +357,15 @@ export class Call implements Line {
     return undefined;
   }
 
+  /** Whether anybody wants to know how far the agent's speech has come. */
+  get #isWaitedFor(): boolean {
+    return this.#turns !== undefined || this.#firstWordMs !== undefined;
+  }
+
   #progressed(nowMs: number): void {
+    if (!this.#isWaitedFor) return;
     const { sentMs, confirmedMs } = this.#speech;
-    this.#turns.progressed(nowMs, sentMs, confirmedMs);
+    this.#turns?.progressed(nowMs, sentMs, confirmedMs);
     if (this.#firstWordMs === undefined || sentMs <= this.#firstWordMs) return;
     this.#firstWordMs = undefined;
     this.tell({
@@ -367,22 +379,23 @@ export class Call implements Line {
   #listen(mulaw: Uint8Array): void {
     this.#recorder?.caller(mulaw);
     const detector = this.#detector;
-    if (detector === undefined) return;
+    const turns = this.#turns;
+    if (detector === undefined || turns === undefined) return;
     const nowMs = this.#around.nowMs();
     const decision = detector.hear(mulaw, this.#speech.levelNowDb(nowMs));
-    if (decision === "started") this.#callerStarted(detector, nowMs);
-    else if (decision === "stopped") this.#callerStopped(detector, nowMs);
-    else if (detector.isSpeaking) this.#callerGoesOn(detector, nowMs);
+    if (decision === "started") this.#callerStarted(detector, turns, nowMs);
+    else if (decision === "stopped") this.#callerStopped(detector, turns, nowMs);
+    else if (detector.isSpeaking) this.#callerGoesOn(detector, turns, nowMs);
   }
 
-  #callerStarted(detector: TurnDetector, nowMs: number): void {
-    const isCutting = this.#turns.callerStarted(this.#agentSide(nowMs));
+  #callerStarted(detector: TurnDetector, turns: Turns, nowMs: number): void {
+    const isCutting = turns.callerStarted(this.#agentSide(nowMs));
     this.#callerSpeaks(detector, nowMs, detector.onsetAgoMs, isCutting && this.#mayBeCut(nowMs));
   }
 
   /** The agent has begun in a pause of the caller's, who had not finished. */
-  #callerGoesOn(detector: TurnDetector, nowMs: number): void {
-    const overlapMs = this.#turns.callerGoesOn(detector.endedAgoMs === 0, this.#agentSide(nowMs));
+  #callerGoesOn(detector: TurnDetector, turns: Turns, nowMs: number): void {
+    const overlapMs = turns.callerGoesOn(detector.endedAgoMs === 0, this.#agentSide(nowMs));
     if (overlapMs > 0 && this.#mayBeCut(nowMs)) this.#callerSpeaks(detector, nowMs, overlapMs, true);
   }
 
@@ -413,20 +426,20 @@ export class Call implements Line {
     if (cut.utterance !== undefined) this.#agent.interrupted(cut); // else it was a prompt of ours
   }
 
-  #callerStopped(detector: TurnDetector, nowMs: number): void {
+  #callerStopped(detector: TurnDetector, turns: Turns, nowMs: number): void {
     this.tell({
       kind: "speech_stopped",
       levelDb: Math.round(detector.levelDb),
       floorDb: Math.round(detector.floorDb),
       lastedMs: detector.lastedMs,
     });
-    this.#turns.callerStopped(nowMs - detector.endedAgoMs, this.#agentSide(nowMs));
+    turns.callerStopped(nowMs - detector.endedAgoMs, this.#agentSide(nowMs));
   }
 
   #cut(by: Cut["by"], nowMs: number, tookMs: number): Cut {
     const { droppedMs, ...cut } = this.#speech.clear(nowMs);
     this.#recorder?.cleared(nowMs);
-    this.#turns.cleared();
+    this.#turns?.cleared();
     this.#patience?.cut(nowMs);
     if (this.#firstWordMs !== undefined) {
       this.#firstWordMs = undefined; // unsaid before any of it was sent

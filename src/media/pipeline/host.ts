@@ -23,6 +23,8 @@ const TICK_MS = 1;
 const LINGER_TICKS = 100;
 /** An agent's tick may come so much before its time or after it: so that it comes with a frame, when all is at hand. */
 const LEEWAY_MS = 5;
+/** A call in which nothing is due is looked at all the same: what it may have had enough of counts in seconds. */
+const LOOK_EVERY_MS = 100;
 const NEVER_BEGAN = { reason: "call_error", heardMs: 0, digits: 0 } as const;
 const NOTHING = new Uint8Array(0);
 const utf8 = new TextDecoder();
@@ -189,7 +191,7 @@ export class CallHost {
       const reason = call.tick(nowMs);
       if (reason !== undefined) return this.#within(seat, endCall, call, reason);
       if (nowMs >= call.agentDueMs - LEEWAY_MS) this.#within(seat, tickAgent, call, nowMs);
-      this.#seats.wakeBy(slot, call.agentDueMs + LEEWAY_MS);
+      this.#seats.wakeBy(slot, Math.min(call.agentDueMs + LEEWAY_MS, nowMs + LOOK_EVERY_MS));
     } catch (error) {
       this.#blame(seat, error);
     }

@@ -1,6 +1,6 @@
 // What the caller is to hear, on its way to them: from the agent's audio and the gateway's own prompts to finished
 // frames for the stream's socket, paced and marked, and the ledger of what was heard.
-import { CARRIER_RATE_HZ, FRAME_MS } from "../../domain/audio.ts";
+import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, FRAME_MS } from "../../domain/audio.ts";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import { type LaneEnd, RecordKind } from "../../lane/lane.ts";
@@ -206,7 +206,8 @@ export class Speech {
       this.#outlet.counts.add("framesDroppedQueue", Math.ceil(droppedMs / FRAME_MS));
     }
     this.#ledger.grew((audio.length * 1_000) / voice.rateHz, fromMs, this.#track.endMs);
-    this.pump(nowMs);
+    this.#pump(nowMs);
+    if (this.#track.hasPartial || voice.hasPartial) this.#outlet.wakeBy(nowMs + PARTIAL_AFTER_MS);
     return taken;
   }
 
@@ -214,7 +215,7 @@ export class Speech {
     this.#voice?.flush();
     this.#track.endUtterance(nowMs);
     this.#ledger.complete(this.#track.endMs, text);
-    this.pump(nowMs);
+    this.#pump(nowMs);
     this.#tellOver(); // no mark comes for what has been heard already
   }
 
@@ -236,7 +237,7 @@ export class Speech {
     this.#queue(mulaw);
     this.#prompts.push({ startMs, endMs: this.#track.endMs });
     this.#track.endUtterance(nowMs);
-    this.pump(nowMs);
+    this.#pump(nowMs);
     return true;
   }
 
@@ -250,12 +251,23 @@ export class Speech {
     return true;
   }
 
-  pump(nowMs: number): void {
-    if (this.#encoder === undefined || this.#track.stalledMs(nowMs) > STALL_PAUSE_MS) return;
-    if (this.#ledger.isGrowing && this.#track.queuedMs === 0) this.#paused(nowMs);
-    // What the lane would drop waits here instead: it is said late, and never counted as heard unsaid.
-    if (!this.#outlet.lane.isBehind) this.#track.pump(nowMs);
-    this.#outlet.wakeBy(this.#track.nextDueMs());
+  /** Sends what is due, and looks whether the agent has ceased to speak. */
+  tick(nowMs: number): void {
+    if (this.#ledger.isGrowing && this.#track.queuedMs === 0 && this.#maySend(nowMs)) this.#paused(nowMs);
+    this.#pump(nowMs);
+  }
+
+  #pump(nowMs: number): void {
+    const track = this.#track;
+    const maySend = this.#maySend(nowMs);
+    if (maySend) track.pump(nowMs);
+    if (track.queuedMs > 0) this.#outlet.wakeBy(maySend ? track.nextDueMs() : nowMs + FRAME_MS);
+  }
+
+  /** What the lane would drop waits here instead: it is said late, and never counted as heard unsaid. */
+  #maySend(nowMs: number): boolean {
+    if (this.#encoder === undefined || this.#outlet.lane.isBehind) return false;
+    return this.#track.stalledMs(nowMs) <= STALL_PAUSE_MS;
   }
 
   /** Unsays what was not heard. */
@@ -373,7 +385,9 @@ export class Speech {
   /** Returns the bytes taken. */
   #queue(mulaw: Uint8Array): number {
     const nowMs = this.#outlet.nowMs();
-    const taken = this.#track.push(mulaw, nowMs);
+    const isSent =
+      mulaw.length === CARRIER_FRAME_SAMPLES && this.#maySend(nowMs) && this.#track.pass(mulaw, nowMs);
+    const taken = isSent ? mulaw.length : this.#track.push(mulaw, nowMs);
     if (this.#isMarkDue && taken > 0) {
       this.#isMarkDue = false;
       this.#track.mark(nowMs);

@@ -95,16 +95,23 @@ export class MediaMessages {
    * Valid until the next is written.
    */
   write(prefix: Uint8Array, mulaw: Uint8Array, start: number, end: number): Uint8Array {
-    const speech = this.#speech;
-    // Byte by byte: a view to copy from would be made for each frame.
-    for (let from = start, to = 0; from < end; ) speech[to++] = mulaw[from++]!;
+    // What the codec has made is read where it lies.
+    const isHere = mulaw.buffer === this.#speech.buffer;
+    const source = isHere ? mulaw.byteOffset + start : this.#copied(mulaw, start, end);
     const text = this.#text;
     text.set(prefix);
     const payloadAt = prefix.length;
-    const suffixAt = payloadAt + this.#kernels.writeBase64(SPEECH, end - start, TEXT + payloadAt);
+    const suffixAt = payloadAt + this.#kernels.writeBase64(source, end - start, TEXT + payloadAt);
     text.set(SUFFIX, suffixAt);
     const length = suffixAt + SUFFIX.length;
     if (this.#written.length !== length) this.#written = text.subarray(0, length);
     return this.#written;
+  }
+
+  /** Byte by byte: a view to copy from would be made for each frame. */
+  #copied(mulaw: Uint8Array, start: number, end: number): number {
+    const speech = this.#speech;
+    for (let from = start, to = 0; from < end; ) speech[to++] = mulaw[from++]!;
+    return SPEECH;
   }
 }

@@ -23,7 +23,6 @@ class Echo implements Agent {
   dtmf(): void {}
   marked(): void {}
   interrupted(): void {}
-  tick(): void {}
   ended(): void {}
 }
 

@@ -50,21 +50,31 @@ function joined(bits: v128): v128 {
   return v128.shuffle<i8>(groups, groups, 2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 3, 3, 3, 3);
 }
 
-/** `length` bytes from `source` on → base64 from `target` on. Returns its characters. Writes over what is behind both. */
+/** `length` bytes from `source` on → base64 from `target` on. Returns its characters. Writes over what is behind them. */
 export function writeBase64(source: i32, length: i32, target: i32): i32 {
-  v128.store(source + length, i8x16.splat(0)); // padding bits
+  const places = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const whole = length - 12;
   let to = target;
-  for (let at: i32 = 0; at < length; at += 12) {
-    const bytes = v128.load(source + at);
-    const groups = v128.shuffle<i8>(bytes, bytes, 2, 1, 0, 3, 5, 4, 3, 3, 8, 7, 6, 3, 11, 10, 9, 3);
-    v128.store(to, charactersOf(separated(groups)));
+  let at: i32 = 0;
+  for (; at <= whole; at += 12) {
+    v128.store(to, encoded(v128.load(source + at)));
     to += 16;
+  }
+  if (at < length) {
+    const left = i8x16.lt_u(places, i8x16.splat(<i8>(length - at))); // bits that pad are 0
+    v128.store(to, encoded(v128.and(v128.load(source + at), left)));
   }
   const characters = ((length + 2) / 3) * 4;
   const missing = (characters / 4) * 3 - length;
   if (missing > 0) store<u8>(target + characters - 1, PAD);
   if (missing > 1) store<u8>(target + characters - 2, PAD);
   return characters;
+}
+
+/** The first twelve bytes, as characters. */
+function encoded(bytes: v128): v128 {
+  const groups = v128.shuffle<i8>(bytes, bytes, 2, 1, 0, 3, 5, 4, 3, 3, 8, 7, 6, 3, 11, 10, 9, 3);
+  return charactersOf(separated(groups));
 }
 
 /** Numbers of 24 bits → groups of four times six bits; their highest bytes don't matter. */

@@ -112,7 +112,6 @@ describe("the echo agent", () => {
     agent.hear(frame);
     agent.dtmf("1");
     agent.marked("mark", 20);
-    agent.tick(20);
     agent.ended("caller_hung_up");
     assert.deepEqual(line.said, [
       [1, 2, 3],

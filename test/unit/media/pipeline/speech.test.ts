@@ -36,7 +36,7 @@ function speech(t: TestContext, rateHz: AgentRateHz = 8_000, changes: Partial<Ca
     passes(ms: number) {
       for (let n = 0; n < ms; n++) {
         made.clock.advance(1);
-        said.pump(made.clock.nowMs());
+        said.tick(made.clock.nowMs());
         made.records();
       }
     },
@@ -200,7 +200,7 @@ describe("speech whose way to the socket is held up", () => {
     for (let n = 0; n < 1_500; n++) {
       clock.advance(1);
       lane.flush(); // as the worker's tick does; nobody reads
-      one.pump(now());
+      one.tick(now());
     }
     assert.ok(lane.isBehind);
     assert.ok(one.sentMs < 1_000, `${one.sentMs} ms were handed over`);

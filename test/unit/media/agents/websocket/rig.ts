@@ -141,7 +141,7 @@ export function startAgent(
     ...settings,
   };
   const agent = websocketMaker(privateHosts, tools).create(all, line, { ...FACTS, ...facts });
-  const tick = () => agent.tick(line.nowMs());
+  const tick = () => agent.tick!(line.nowMs());
   const timer = setInterval(tick, TICK_MS);
   const elapse = (ms: number) => {
     for (let left = ms; left > 0; left -= 100) {

@@ -320,7 +320,7 @@ describe("an agent that reads too little", () => {
     // The kernels take some megabytes before the process has to keep any.
     for (let n = 0; n < 20_000 && !line.did.includes("hold"); n++) {
       agent.hear(frame);
-      if (n % 50 === 0) agent.tick(line.nowMs());
+      if (n % 50 === 0) agent.tick!(line.nowMs());
     }
     assert.ok(line.did.includes("hold"));
     assert.equal(line.told("agent_behind").length, 1);
