@@ -1,6 +1,6 @@
 // What a kernel is: one function that every frame goes through, in our way and in the way of whoever takes a library.
 import { CARRIER_FRAME_SAMPLES } from "../../src/domain/audio.ts";
-import { encodeMulaw } from "../../src/media/audio/g711.ts";
+import { encodeMulaw } from "../../src/media/kernels/g711.ts";
 
 export interface Kernel {
   /** As kernels/main.c has it. */

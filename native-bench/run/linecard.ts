@@ -15,7 +15,7 @@ import { Server } from "./processes.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 /** As `npm start` does. */
-const NODE_FLAGS = ["--v8-pool-size=2"];
+const NODE_FLAGS = ["--v8-pool-size=2", "--max-semi-space-size=2"];
 /** Nobody listens there: the demo account's own Twilio would only take memory. */
 const NO_TWILIO = "http://127.0.0.1:9";
 /** Webhooks on their way at a time. */

@@ -1,4 +1,4 @@
-// The same algorithm as src/media/audio/g711.ts: one table each way, filled once.
+// The same algorithm as src/media/kernels/g711.ts: one table each way, filled once.
 #include "mulaw.h"
 
 #define BIAS 132

@@ -15,8 +15,11 @@ export interface Clock {
 // `performance.now()` is cheap but counts from its own thread's birth; the offset puts every thread on one axis.
 const threadOriginMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 
+/** The global is looked up anew at each use. */
+const clock = performance;
+
 export const systemClock: Clock = {
-  nowMs: () => threadOriginMs + performance.now(),
+  nowMs: () => threadOriginMs + clock.now(),
   wallMs: () => Date.now(),
   every(periodMs, tick) {
     const timer = setInterval(tick, periodMs);

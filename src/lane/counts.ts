@@ -25,9 +25,14 @@ const NAMES = [
 export type CountName = (typeof NAMES)[number];
 
 const LATENESS_AT = NAMES.length;
-const CELLS = NAMES.length + LATENESS_BOUNDS_MS.length + 1;
+const LATENESS_END = LATENESS_AT + LATENESS_BOUNDS_MS.length;
+const CELLS = LATENESS_END + 1;
 
 const AT = Object.fromEntries(NAMES.map((name, at) => [name, at])) as Record<CountName, number>;
+
+const HEARD = AT.framesHeard;
+const SENT = AT.framesSent;
+const LATENESS_SUM = AT.latenessSumMs;
 
 /** One worker's counts. Float64 cells: whole numbers up to 2^53, where 32 bits would overflow within a day. */
 export class WorkerCounts {
@@ -43,12 +48,20 @@ export class WorkerCounts {
     this.#cells[AT[name]]! += amount;
   }
 
+  // Twice per frame and call, so without a look at names.
+
+  /** Counts caller's frames that came in time. */
+  heard(frames: number): void {
+    this.#cells[HEARD]! += frames;
+  }
+
   /** Counts one frame sent `lateMs` after it was due. */
-  sentLate(lateMs: number): void {
-    let bucket = 0;
-    while (bucket < LATENESS_BOUNDS_MS.length && lateMs > LATENESS_BOUNDS_MS[bucket]!) bucket++;
-    this.#cells[LATENESS_AT + bucket]! += 1;
-    this.#cells[AT.latenessSumMs]! += lateMs;
+  sent(lateMs: number): void {
+    let bucket = LATENESS_AT;
+    while (bucket < LATENESS_END && lateMs > LATENESS_BOUNDS_MS[bucket - LATENESS_AT]!) bucket++;
+    this.#cells[bucket]! += 1;
+    this.#cells[SENT]! += 1;
+    this.#cells[LATENESS_SUM]! += lateMs;
   }
 
   get(name: CountName): number {

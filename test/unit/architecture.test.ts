@@ -17,13 +17,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "settings.ts": ["domain"],
 
   lane: ["domain"],
-  "media/protocol": ["domain"],
-  "media/audio": ["domain"],
-  "media/recordings": ["domain", "lane", "media/audio"],
-  "media/recording": ["domain", "lane", "media/audio", "types of media/pipeline"],
+  "media/kernels": ["domain"],
+  "media/protocol": ["domain", "media/kernels"],
+  "media/audio": ["domain", "media/kernels"],
+  "media/recordings": ["domain", "lane", "media/kernels"],
+  "media/recording": ["domain", "lane", "media/kernels", "media/audio", "types of media/pipeline"],
   "media/agents": ["domain", "types of lane", "media/agents/*"],
   "media/agents/*": ["domain", "types of lane", "media/agents"],
-  "media/pipeline": ["domain", "lane", "media/protocol", "media/audio", "media/agents"],
+  "media/pipeline": ["domain", "lane", "media/kernels", "media/protocol", "media/audio", "media/agents"],
   "media/worker.ts": [
     ...["domain", "lane", "media/protocol", "media/audio", "media/agents", "media/pipeline"],
     "media/recording",
@@ -61,7 +62,7 @@ const AGENTS = ["media/agents", "media/agents/*"];
 
 /** The only places that may import a package, types included. */
 const IMPORTED_BY: Readonly<Record<string, readonly string[]>> = {
-  alawmulaw: ["media/audio"],
+  alawmulaw: ["media/kernels"],
   "better-sqlite3": ["store"],
   pino: ["main.ts", "gateway.ts", "composition"],
   piscina: ["pool", "store"],
@@ -307,12 +308,12 @@ describe("the table of imports", () => {
     media/agents/echo/deep/a.ts   ../echo.ts
     media/agents/makers.ts        ./echo/echo.ts
     media/agents/echo/echo.ts     ws
-    media/pipeline/a.ts           ../audio/g711.ts
+    media/pipeline/a.ts           ../audio/level.ts
     media/worker.ts               ./pipeline/call.ts
     front/a.ts                    uWebSockets.js
     calls/inbound/a.ts            ../../media/protocol/messages.ts
     twilio/a.ts                   twilio/lib/twiml/VoiceResponse.js
-    media/audio/a.ts              alawmulaw
+    media/kernels/a.ts            alawmulaw
     store/a.ts                    ../calls/calls.store.ts
     main.ts                       ./console/a.ts
     cli/load/a.ts                 ../../twin/twin.ts`)) {
@@ -322,8 +323,8 @@ describe("the table of imports", () => {
   for (const [path, specifier, why] of rows(`
     domain/a.ts             ../http/http.ts             domain may only import itself.
     domain/a.ts             node:fs                     domain may only import node:assert/strict of Node.
-    media/protocol/a.ts     ../audio/g711.ts            media/protocol may only import domain.
-    media/audio/a.ts        ../agents/port.ts           media/audio may only import domain.
+    media/protocol/a.ts     ../audio/g711.ts            media/protocol may only import domain, media/kernels.
+    media/audio/a.ts        ../agents/port.ts           media/audio may only import domain, media/kernels.
     media/agents/port.ts    ../protocol/messages.ts     media/agents may only import domain, types of lane, media/agents/*.
     media/agents/echo/a.ts  ../../audio/g711.ts         media/agents/echo may only import domain, types of lane, media/agents.
     media/agents/echo/a.ts  ../openai/a.ts              media/agents/echo may only import domain, types of lane, media/agents.
@@ -346,7 +347,7 @@ describe("the table of imports", () => {
     media/pipeline/a.ts     prom-client                 only metrics may.
     media/worker.ts         twilio/lib/twiml/X.js       only twilio may.
     twilio/a.ts             twilio                      whole, but only its parts may be imported.
-    calls/a.ts              alawmulaw                   only media/audio may.
+    calls/a.ts              alawmulaw                   only media/kernels may.
     calls/a.ts              left-pad                    a package that the table of imports doesn't know.
     calls/a.ts              fs                          a package that the table of imports doesn't know.`)) {
     it(`doesn't let ${path} import ${specifier}`, () => {
@@ -485,7 +486,7 @@ describe("the walk through src", () => {
       write("media/audio/notes.md", importing("../protocol/messages.ts"));
       assert.deepEqual(violations(sourcesIn(root)), [
         "src/console/page/deep/script.js:1 imports ../../../store/open.ts, but console may only import domain, http.",
-        "src/media/audio/level.ts:2 imports ../protocol/messages.ts, but media/audio may only import domain.",
+        "src/media/audio/level.ts:2 imports ../protocol/messages.ts, but media/audio may only import domain, media/kernels.",
       ]);
     } finally {
       rmSync(root, { recursive: true });

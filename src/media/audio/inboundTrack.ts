@@ -2,7 +2,7 @@
 // silence where pieces are missing. Knows timestamps and mu-law bytes, nothing of messages.
 import assert from "node:assert/strict";
 import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ } from "../../domain/audio.ts";
-import { MULAW_SILENCE } from "./g711.ts";
+import { MULAW_SILENCE } from "../kernels/g711.ts";
 
 /** What happened to the caller's audio. The owner makes it, all zero, and reads it. */
 export interface InboundCounters {

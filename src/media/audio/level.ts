@@ -1,7 +1,7 @@
 // How loud a frame of mu-law is, from its codes as they are: nothing is decoded.
 import assert from "node:assert/strict";
 import { CARRIER_FRAME_SAMPLES } from "../../domain/audio.ts";
-import { decodeMulaw, MULAW_SILENCE } from "./g711.ts";
+import { decodeMulaw, MULAW_SILENCE } from "../kernels/g711.ts";
 
 /** Of digital silence. The quietest frame that isn't silent would be 4 dB below it, and is given as this, too. */
 export const LEVEL_MIN_DB = -90;

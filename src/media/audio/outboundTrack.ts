@@ -2,7 +2,7 @@
 // the ledger of what the caller has heard of it. Knows mu-law bytes, mark names and time, but sends nothing itself.
 import assert from "node:assert/strict";
 import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, FRAME_MS } from "../../domain/audio.ts";
-import { MULAW_SILENCE } from "./g711.ts";
+import { MULAW_SILENCE } from "../kernels/g711.ts";
 
 export interface OutboundOptions {
   /** How far ahead of real time audio may be sent: what Twilio holds against jitter, and loses at a clear. */
@@ -33,8 +33,9 @@ const UTTERANCE_END = 1;
 const MARKED = 2;
 /** Less than a frame goes out alone once Twilio has been without audio for so long: nothing more seems to come. */
 export const PARTIAL_AFTER_MS = 100;
-/** The queue begins small and doubles: an agent that speaks in real time never needs more than this. */
+/** The queue is made when it is first needed, and doubles: an agent that speaks in real time needs none. */
 const QUEUE_FRAMES_FIRST = 20;
+const NOTHING = new Uint8Array(0);
 
 /**
  * Time is a monotonic `nowMs` that the caller passes in; it never goes backwards.
@@ -55,9 +56,9 @@ export class OutboundTrack {
   readonly #framesMax: number;
 
   /** A ring of frames, of which the first `#frames` from `#head` on are whole and `#partial` bytes follow. */
-  #ring: Uint8Array;
+  #ring: Uint8Array = NOTHING;
   /** By frame of the ring, the one that is not whole included. */
-  #follows: Uint8Array;
+  #follows: Uint8Array = NOTHING;
   #head = 0;
   #frames = 0;
   #partial = 0;
@@ -92,9 +93,6 @@ export class OutboundTrack {
     this.#options = options;
     this.#sink = sink;
     this.#framesMax = options.queueMs / FRAME_MS;
-    const frames = Math.min(QUEUE_FRAMES_FIRST, this.#framesMax);
-    this.#ring = new Uint8Array(frames * CARRIER_FRAME_SAMPLES);
-    this.#follows = new Uint8Array(frames);
     this.#playheadMs = options.playheadMs ?? Number.NEGATIVE_INFINITY;
   }
 
@@ -335,7 +333,8 @@ export class OutboundTrack {
   #reserve(bytes: number): void {
     if (bytes <= this.#ring.length) return;
     let frames = this.#follows.length;
-    while (frames * CARRIER_FRAME_SAMPLES < bytes) frames = Math.min(2 * frames, this.#framesMax);
+    while (frames * CARRIER_FRAME_SAMPLES < bytes)
+      frames = Math.min(Math.max(2 * frames, QUEUE_FRAMES_FIRST), this.#framesMax);
     this.#ring = unrolled(this.#ring, this.#head * CARRIER_FRAME_SAMPLES, frames * CARRIER_FRAME_SAMPLES);
     this.#follows = unrolled(this.#follows, this.#head, frames);
     this.#head = 0;

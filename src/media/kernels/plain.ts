@@ -1,7 +1,8 @@
 // The kernels once more, in plain TypeScript and the same bit for bit: for machines whose WASM knows no SIMD, and for
 // tests to hold the others against. Slower by a factor of ten.
-import { MULAW_TO_PCM, PCM_TO_MULAW } from "../audio/g711.ts";
+
 import { decodeBase64, encodeBase64, skipBase64 } from "./base64.ts";
+import { MULAW_TO_PCM, PCM_TO_MULAW } from "./g711.ts";
 import type { Kernels } from "./kernels.ts";
 import {
   CARRIER_BYTES,

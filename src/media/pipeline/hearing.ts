@@ -63,11 +63,12 @@ export class Hearing {
     const counted = this.#trackCounts;
     this.#track.accept(timestampMs, mulaw);
     const { counts } = this.#parts;
-    counts.add("framesHeard", counted.frames - counted.concealed);
+    counts.heard(counted.frames - counted.concealed);
+    counted.frames = 0;
+    if (counted.concealed + counted.late + counted.resyncs === 0) return;
     if (counted.concealed > 0) counts.add("framesConcealed", counted.concealed);
     if (counted.late > 0) counts.add("framesLate", counted.late);
     if (counted.resyncs > 0) counts.add("resyncs", counted.resyncs);
-    counted.frames = 0;
     counted.concealed = 0;
     counted.late = 0;
     counted.resyncs = 0;

@@ -74,6 +74,8 @@ export class CallHost {
   readonly #whose = new AsyncLocalStorage<Seat>();
   #stopTicking: Stop | undefined;
   #idleTicks = 0;
+  /** While a record is taken, time stands still: reading it again and again costs more than it tells. */
+  #heldMs = Number.NaN;
 
   /** `tellStray` hears of errors that no call is to be ended for. */
   constructor(
@@ -130,7 +132,7 @@ export class CallHost {
       lane: this.#lane,
       counts: this.#counts,
       remains: this.#remains,
-      nowMs: () => this.#clock.nowMs(),
+      nowMs: () => this.#nowMs(),
       wakeBy: (ms) => this.#seats.wakeBy(slot, ms),
       codec,
       messages,
@@ -151,24 +153,26 @@ export class CallHost {
     const seat = this.#seats.at(slot);
     // A record that comes after its call's end is nobody's.
     if (seat?.call === undefined || seat.ticket.epoch !== epoch) return;
+    this.#heldMs = this.#clock.nowMs();
     this.#within(seat, deliver, seat.call, kind, bytes);
     if (kind !== RecordKind.media) this.#seats.wakeBy(slot, Number.NEGATIVE_INFINITY);
-    else this.#tickEarly(seat, slot);
+    // What the call has is at hand: its tick costs less now than when it is due.
+    else if (this.#seats.dueMs(slot) <= this.#heldMs + 2 * LEEWAY_MS) this.#tickCall(seat, slot);
+    this.#heldMs = Number.NaN;
   }
 
-  /** What the call has is at hand: its tick costs less now than when it is due. */
-  #tickEarly(seat: Seat, slot: number): void {
-    const nowMs = this.#clock.nowMs();
-    if (this.#seats.dueMs(slot) <= nowMs + 2 * LEEWAY_MS) this.#tickCall(seat, slot, nowMs);
+  #nowMs(): number {
+    const heldMs = this.#heldMs;
+    return Number.isNaN(heldMs) ? this.#clock.nowMs() : heldMs;
   }
 
   #tick(): void {
     this.#beat();
     this.#lane.poll();
-    const nowMs = this.#clock.nowMs();
     const seats = this.#seats;
+    const nowMs = this.#clock.nowMs();
     for (let slot = seats.nextDue(0, nowMs); slot >= 0; slot = seats.nextDue(slot + 1, nowMs))
-      this.#tickCall(seats.at(slot)!, slot, nowMs);
+      this.#tickCall(seats.at(slot)!, slot);
     this.#lane.flush();
     this.#idleTicks = seats.isEmpty && !this.#lane.isHolding ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks > LINGER_TICKS) {
@@ -183,10 +187,11 @@ export class CallHost {
   }
 
   /** No agent's code runs in a call's own tick, so one that ends nothing needs no context. */
-  #tickCall(seat: Seat, slot: number, nowMs: number): void {
+  #tickCall(seat: Seat, slot: number): void {
     const { call } = seat;
     this.#seats.rest(slot);
     if (call === undefined) return;
+    const nowMs = this.#nowMs();
     try {
       const reason = call.tick(nowMs);
       if (reason !== undefined) return this.#within(seat, endCall, call, reason);

@@ -369,8 +369,7 @@ export class Speech {
     this.#listener.sent(source, start, end, playMs);
     const message = this.#encoder!.media(source, start, end);
     if (!lane.write(RecordKind.media, slot, epoch, message)) return counts.add("framesDroppedLane");
-    counts.add("framesSent");
-    counts.sentLate(this.#track.lateMs);
+    counts.sent(this.#track.lateMs);
     if (this.#track.underruns !== this.#underruns) {
       counts.add("underruns", this.#track.underruns - this.#underruns);
       this.#underruns = this.#track.underruns;

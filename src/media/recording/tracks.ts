@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { CARRIER_RATE_HZ } from "../../domain/audio.ts";
 import { STEREO } from "../../domain/recordingFile.ts";
-import { decodeMulaw, MULAW_SILENCE } from "../audio/g711.ts";
+import { decodeMulaw, MULAW_SILENCE } from "../kernels/g711.ts";
 
 /** Enough while the disk keeps up; it doubles when more must be held. */
 const FIRST_SAMPLES = 1.5 * CARRIER_RATE_HZ;

@@ -5,7 +5,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ } from "../../domain/audio.ts";
 import { PROMPTS, type Prompt, type Prompts } from "../../lane/news.ts";
-import { MULAW_SILENCE } from "../audio/g711.ts";
+import { MULAW_SILENCE } from "../kernels/g711.ts";
 import { mulawOf, WavFault } from "./wav.ts";
 
 /** Longer than anyone listens to. */

@@ -1,7 +1,7 @@
 // A WAV file as the telephone hears it: mu-law bytes at 8 kHz, one channel. Takes 16-bit PCM and mu-law, converts no
 // rate and mixes no channels: whoever has another kind of file has sox.
 import { CARRIER_RATE_HZ } from "../../domain/audio.ts";
-import { encodeMulaw } from "../audio/g711.ts";
+import { encodeMulaw } from "../kernels/g711.ts";
 
 /** A file of another kind; the message completes "the file …". */
 export class WavFault extends Error {}

@@ -18,7 +18,7 @@ describe("the bench's options", () => {
   });
 
   it("keep only what is comparable with the last whole sweep, unless they say where", () => {
-    for (const part of ["--quick", "--only=limit", "--calls=100", "--agent=websocket-mulaw"])
+    for (const part of ["--quick", "--only=limit", "--calls=100", "--agent=websocket-mulaw", "--workers=1"])
       assert.equal(read(part).out, undefined, part);
     assert.equal(read("--quick", "--out", "elsewhere").out, "elsewhere");
   });
@@ -44,7 +44,9 @@ describe("the bench's options", () => {
     ["--reps 0", /--reps must be a whole number from 1 to 100/],
     ["--seconds never", /--seconds must be a number/],
     ["--agent deaf", /--agent must be one of echo, websocket-mulaw, websocket-pcm16, not deaf/],
-    ["--agent websocket-mulaw --only limit", /--agent is Linecard's, which --only leaves out/],
+    ["--agent websocket-mulaw --only limit", /--agent and --workers are Linecard's, which --only leaves out/],
+    ["--workers 2 --only limit", /--agent and --workers are Linecard's, which --only leaves out/],
+    ["--workers 0", /--workers must be a whole number from 1 to 64/],
     ["--kernels --quick", /--kernels goes with no other option/],
     ["--fast", /--fast/],
   ] as const) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/domain/audio.ts";
 import { codecOf, type Decoder, type Encoder } from "../../../../src/media/audio/codec.ts";
-import { decodeMulaw, encodeMulaw, MULAW_SILENCE } from "../../../../src/media/audio/g711.ts";
+import { decodeMulaw, encodeMulaw, MULAW_SILENCE } from "../../../../src/media/kernels/g711.ts";
 import { loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import { STATES_MAX } from "../../../../src/media/kernels/layout.ts";
 import { plainKernels } from "../../../../src/media/kernels/plain.ts";

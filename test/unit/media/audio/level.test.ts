@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { CARRIER_FRAME_SAMPLES } from "../../../../src/domain/audio.ts";
-import { decodeMulaw, encodeMulaw, MULAW_SILENCE } from "../../../../src/media/audio/g711.ts";
 import { LEVEL_MIN_DB, mulawLevelDb } from "../../../../src/media/audio/level.ts";
+import { decodeMulaw, encodeMulaw, MULAW_SILENCE } from "../../../../src/media/kernels/g711.ts";
 import { levelDb, tone } from "../../../support/sound.ts";
 
 const frameOf = (code: number): Uint8Array => new Uint8Array(CARRIER_FRAME_SAMPLES).fill(code);

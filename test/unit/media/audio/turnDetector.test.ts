@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { encodeMulaw, MULAW_SILENCE } from "../../../../src/media/audio/g711.ts";
 import { mulawLevelDb } from "../../../../src/media/audio/level.ts";
 import { type Decision, TurnDetector } from "../../../../src/media/audio/turnDetector.ts";
+import { encodeMulaw, MULAW_SILENCE } from "../../../../src/media/kernels/g711.ts";
 import { FRAME, levelDb, RATE_HZ, recording, tone } from "../../../support/sound.ts";
 
 const FRAME_MS = 20;

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { MULAW_TO_PCM, PCM_TO_MULAW } from "../../../../src/media/audio/g711.ts";
 import { RATIOS, type Ratio } from "../../../../src/media/kernels/design.ts";
 import { FILTERS } from "../../../../src/media/kernels/filters.ts";
+import { MULAW_TO_PCM, PCM_TO_MULAW } from "../../../../src/media/kernels/g711.ts";
 import { filled, type Kernels, loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import {
   CARRIER_BYTES,

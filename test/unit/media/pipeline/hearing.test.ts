@@ -5,7 +5,7 @@ import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/
 import { WorkerCounts } from "../../../../src/lane/counts.ts";
 import type { Audio, AudioFormat } from "../../../../src/media/agents/port.ts";
 import { codecOf } from "../../../../src/media/audio/codec.ts";
-import { decodeMulaw } from "../../../../src/media/audio/g711.ts";
+import { decodeMulaw } from "../../../../src/media/kernels/g711.ts";
 import { loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import { Hearing } from "../../../../src/media/pipeline/hearing.ts";
 

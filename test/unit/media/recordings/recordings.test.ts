@@ -7,7 +7,7 @@ import { after, describe, it } from "node:test";
 import fc from "fast-check";
 import { CARRIER_FRAME_SAMPLES } from "../../../../src/domain/audio.ts";
 import { PROMPTS } from "../../../../src/lane/news.ts";
-import { decodeMulaw, encodeMulaw, MULAW_SILENCE } from "../../../../src/media/audio/g711.ts";
+import { decodeMulaw, encodeMulaw, MULAW_SILENCE } from "../../../../src/media/kernels/g711.ts";
 import { PromptFilesError, readPrompts } from "../../../../src/media/recordings/recordings.ts";
 import { mulawOf, WavFault } from "../../../../src/media/recordings/wav.ts";
 import { writeWav } from "../../../../src/twin/wav.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import alawmulaw from "alawmulaw";
-import { decodeMulaw, encodeMulaw, MULAW_SILENCE } from "../../../../src/media/audio/g711.ts";
+import { decodeMulaw, encodeMulaw, MULAW_SILENCE } from "../../../../src/media/kernels/g711.ts";
 
 const CODES = Uint8Array.from({ length: 256 }, (_, code) => code);
 const SAMPLES = Int16Array.from({ length: 65_536 }, (_, index) => index - 32_768);
