@@ -48,20 +48,20 @@ export class WorkerCounts {
     this.#cells[AT[name]]! += amount;
   }
 
-  // Twice per frame and call, so without a look at names.
+  // For every frame of every call, so without a look at names.
 
   /** Counts caller's frames that came in time. */
   heard(frames: number): void {
     this.#cells[HEARD]! += frames;
   }
 
-  /** Counts one frame sent `lateMs` after it was due. */
-  sent(lateMs: number): void {
+  /** Counts frames sent `lateMs` after they were due. */
+  sent(frames: number, lateMs: number): void {
     let bucket = LATENESS_AT;
     while (bucket < LATENESS_END && lateMs > LATENESS_BOUNDS_MS[bucket - LATENESS_AT]!) bucket++;
-    this.#cells[bucket]! += 1;
-    this.#cells[SENT]! += 1;
-    this.#cells[LATENESS_SUM]! += lateMs;
+    this.#cells[bucket]! += frames;
+    this.#cells[SENT]! += frames;
+    this.#cells[LATENESS_SUM]! += frames * lateMs;
   }
 
   get(name: CountName): number {

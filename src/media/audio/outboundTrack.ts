@@ -11,6 +11,8 @@ export interface OutboundOptions {
   readonly markEveryMs: number;
   /** Audio that may wait here; more is not taken. */
   readonly queueMs: number;
+  /** What waits here goes out in messages of up to this much. */
+  readonly messageMs: number;
   /** Begins the name of every mark, and tells this track's marks from anyone else's. */
   readonly markPrefix: string;
   /** When audio that another worker had sent runs out: a track that takes over a call goes on from there. */
@@ -19,8 +21,8 @@ export interface OutboundOptions {
 
 /** Where the track's output goes, in order. */
 export interface OutboundSink {
-  /** One frame: the bytes `[start, end)`, valid during the call. */
-  media(frame: Uint8Array, start: number, end: number): void;
+  /** Whole frames: the bytes `[start, end)`, valid during the call. */
+  media(mulaw: Uint8Array, start: number, end: number): void;
   /** `name` comes back in a mark message when all sent before it was played, or cleared. */
   mark(name: string): void;
   /** Everything that was sent and not played yet is to be forgotten. */
@@ -41,8 +43,9 @@ const NOTHING = new Uint8Array(0);
  * Time is a monotonic `nowMs` that the caller passes in; it never goes backwards.
  *
  * Pacing: the playhead is when all that was sent will have been played. Each frame moves it by 20 ms from where it
- * was or, when it lay in the past (Twilio had run dry), from now. A frame is due as soon as the playhead is no
- * more than `leadMs` ahead of now with it.
+ * was or, when it lay in the past (Twilio had run dry), from now. A message is due as soon as the playhead is no
+ * more than `leadMs` ahead of now with it: an agent whose speech waits here has it sent in few long messages, the first
+ * frame after a break alone and at once, and one that speaks in real time in as many as it makes.
  *
  * Ledger: positions are milliseconds of audio sent since the last clear, which begins a new generation. A mark's
  * name holds its generation and position, so it needs no memory here, and one that comes back because of a clear
@@ -54,6 +57,7 @@ export class OutboundTrack {
   readonly #options: OutboundOptions;
   readonly #sink: OutboundSink;
   readonly #framesMax: number;
+  readonly #messageFrames: number;
 
   /** A ring of frames, of which the first `#frames` from `#head` on are whole and `#partial` bytes follow. */
   #ring: Uint8Array = NOTHING;
@@ -88,11 +92,14 @@ export class OutboundTrack {
   #heardMs = 0;
 
   constructor(options: OutboundOptions, sink: OutboundSink) {
-    for (const ms of [options.leadMs, options.markEveryMs, options.queueMs])
+    for (const ms of [options.leadMs, options.markEveryMs, options.queueMs, options.messageMs])
       assert(ms >= FRAME_MS && ms % FRAME_MS === 0, `${ms} ms are whole frames`);
     this.#options = options;
     this.#sink = sink;
+    const isPossible = options.messageMs === FRAME_MS || 2 * options.messageMs <= options.leadMs;
+    assert(isPossible, "one message is still played while the next is sent");
     this.#framesMax = options.queueMs / FRAME_MS;
+    this.#messageFrames = options.messageMs / FRAME_MS;
     this.#playheadMs = options.playheadMs ?? Number.NEGATIVE_INFINITY;
   }
 
@@ -145,7 +152,7 @@ export class OutboundTrack {
     return Math.max(0, nowMs - Math.max(this.#awaitedMs, this.#echoedAtMs));
   }
 
-  /** How long after it was due the last frame was sent. Already set when that frame reaches the sink. */
+  /** How long after it was due the last message was sent. Already set when that reaches the sink. */
   get lateMs(): number {
     return this.#lateMs;
   }
@@ -177,7 +184,7 @@ export class OutboundTrack {
   pass(frame: Uint8Array, nowMs: number): boolean {
     if (this.#queuedBytes > 0 || nowMs < this.#playheadMs + FRAME_MS - this.#options.leadMs) return false;
     this.#readyMs = nowMs;
-    this.#sendFrame(frame, 0, 0, nowMs);
+    this.#send(frame, 0, 1, 0, nowMs);
     return true;
   }
 
@@ -204,7 +211,7 @@ export class OutboundTrack {
     this.#readyMs = nowMs;
   }
 
-  /** Sends every frame that is due. */
+  /** Sends every message that is due. */
   pump(nowMs: number): void {
     if (this.#partial > 0 && this.#frames === 0 && nowMs - this.#playheadMs >= PARTIAL_AFTER_MS) {
       if (nowMs - this.#readyMs >= PARTIAL_AFTER_MS) this.#fillPartial(nowMs);
@@ -214,7 +221,7 @@ export class OutboundTrack {
 
   /** When `pump` has something to do; Infinity when no whole frame waits. */
   nextDueMs(): number {
-    return this.#frames > 0 ? this.#dueMs : Number.POSITIVE_INFINITY;
+    return this.#frames > 0 ? this.#dueMs(this.#nextFrames) : Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -276,30 +283,41 @@ export class OutboundTrack {
     return this.#tailFrame * CARRIER_FRAME_SAMPLES + this.#partial;
   }
 
-  get #dueMs(): number {
-    return Math.max(this.#readyMs, this.#playheadMs + FRAME_MS - this.#options.leadMs);
+  /** When a message of so many frames may go. */
+  #dueMs(frames: number): number {
+    return Math.max(this.#readyMs, this.#playheadMs + frames * FRAME_MS - this.#options.leadMs);
+  }
+
+  /** Frames of the next message: as many as wait, up to one that something follows, and not across the ring's end. */
+  get #nextFrames(): number {
+    const most = Math.min(this.#frames, this.#messageFrames, this.#follows.length - this.#head);
+    for (let n = 1; n < most; n++) if (this.#follows[this.#head + n - 1] !== 0) return n;
+    return most;
   }
 
   #sendQueued(nowMs: number): void {
-    const at = this.#head;
-    const follows = this.#follows[at]!;
-    this.#follows[at] = 0;
-    this.#head = (at + 1) % this.#follows.length;
-    this.#frames--;
-    this.#sendFrame(this.#ring, at * CARRIER_FRAME_SAMPLES, follows, nowMs);
+    const head = this.#head;
+    const frames = this.#playheadMs <= nowMs ? 1 : this.#nextFrames;
+    const last = head + frames - 1;
+    const follows = this.#follows[last]!;
+    this.#follows[last] = 0;
+    this.#head = (last + 1) % this.#follows.length;
+    this.#frames -= frames;
+    this.#send(this.#ring, head * CARRIER_FRAME_SAMPLES, frames, follows, nowMs);
   }
 
-  /** The frame that begins at `start`, and the mark that follows it, if one does. */
-  #sendFrame(source: Uint8Array, start: number, follows: number, nowMs: number): void {
-    this.#lateMs = nowMs - this.#dueMs;
+  /** The frames from `start` on, and the mark that follows them, if one does. */
+  #send(source: Uint8Array, start: number, frames: number, follows: number, nowMs: number): void {
+    const ms = frames * FRAME_MS;
+    this.#lateMs = nowMs - this.#dueMs(frames);
     const dry = this.#playheadMs < nowMs;
     if (dry && this.#speaking) this.#underruns++;
     if (dry || this.#sentMs === 0) this.#breakAt(this.#sentMs);
     const first = this.#sentMs === this.#unbrokenFromMs;
-    this.#playheadMs = Math.max(this.#playheadMs, nowMs) + FRAME_MS;
-    this.#sentMs += FRAME_MS;
+    this.#playheadMs = Math.max(this.#playheadMs, nowMs) + ms;
+    this.#sentMs += ms;
     this.#speaking = (follows & UTTERANCE_END) === 0;
-    this.#sink.media(source, start, start + CARRIER_FRAME_SAMPLES);
+    this.#sink.media(source, start, start + frames * CARRIER_FRAME_SAMPLES);
     if (follows !== 0 || first || this.#sentMs - this.#markedMs >= this.#options.markEveryMs)
       this.#sendMark(nowMs);
   }

@@ -20,7 +20,7 @@ describe("what a worker counts", () => {
     const written = new WorkerCounts();
     const read = new WorkerCounts(written.memory);
     written.add("underruns");
-    written.sent(3);
+    written.sent(1, 3);
     assert.equal(read.get("underruns"), 1);
     assert.deepEqual(read.lateness(), written.lateness());
   });
@@ -33,7 +33,7 @@ describe("what a worker counts", () => {
         ),
         (lates) => {
           const counts = new WorkerCounts();
-          for (const lateMs of lates) counts.sent(lateMs);
+          for (const lateMs of lates) counts.sent(1, lateMs);
           let seen = 0;
           const upTo = LATENESS_BOUNDS_MS.map((bound) => lates.filter((lateMs) => lateMs <= bound).length);
           for (const [bucket, frames] of counts.lateness().entries()) {
@@ -50,10 +50,10 @@ describe("what a worker counts", () => {
   it("adds up with another worker's", () => {
     const [one, other] = [new WorkerCounts(), new WorkerCounts()];
     one.add("framesSent", 2 ** 40);
-    one.sent(0.5);
+    one.sent(1, 0.5);
     other.add("framesSent", 3);
     other.add("strayErrors");
-    other.sent(1_000);
+    other.sent(1, 1_000);
     one.absorb(other);
     assert.equal(one.get("framesSent"), 2 ** 40 + 5);
     assert.equal(one.get("strayErrors"), 1);

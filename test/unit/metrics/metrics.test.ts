@@ -97,9 +97,9 @@ describe("the metrics", () => {
   it("put each late frame into every bucket it fits", async () => {
     const counts = new WorkerCounts();
     const bounds = [...LATENESS_BOUNDS_MS];
-    for (const boundMs of bounds) counts.sent(boundMs); // on a bound is within it
-    counts.sent(0);
-    counts.sent(10_000);
+    for (const boundMs of bounds) counts.sent(1, boundMs); // on a bound is within it
+    counts.sent(1, 0);
+    counts.sent(1, 10_000);
     const read = await watched({ workerCounts: () => counts }).scrape();
     const bucket = (le: string) => read.value("playout_lateness_seconds_bucket", { le });
     for (const [index, boundMs] of bounds.entries()) assert.equal(bucket(String(boundMs / 1_000)), index + 2);

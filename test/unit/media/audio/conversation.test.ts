@@ -23,13 +23,13 @@ describe("any conversation", () => {
     steps: fc.array(step, { minLength: 1, maxLength: 40 }),
     there: network,
     back: network,
-    leadMs: fc.constantFrom(20, 60, 200),
+    pace: fc.constantFrom<[number, number][]>([20, 20], [60, 20], [200, 20], [200, 60], [200, 100]),
     jitter: fc.infiniteStream(fc.nat(1_000)),
   });
 
   it("is played in order and whole, never far ahead, and the ledger never claims too much", () => {
     fc.assert(
-      fc.property(conversation, ({ steps, there, back, leadMs, jitter }) => {
+      fc.property(conversation, ({ steps, there, back, pace: [leadMs, messageMs], jitter }) => {
         const queueMs = 1_000;
         let nowMs = 10_000.5;
         let generation = 0;
@@ -47,14 +47,18 @@ describe("any conversation", () => {
         const names = new Set<string>();
 
         const track = new OutboundTrack(
-          { leadMs, markEveryMs: 200, queueMs, markPrefix: "m" },
+          { leadMs, markEveryMs: 200, queueMs, messageMs, markPrefix: "m" },
           {
-            media(frame, start, end) {
-              sent[generation]!.push(...frame.subarray(start, end));
-              bufferedUntilMs = Math.max(bufferedUntilMs, nowMs) + FRAME_MS;
+            media(mulaw, start, end) {
+              const ms = (end - start) / 8;
+              assert.ok(ms % FRAME_MS === 0 && ms <= messageMs);
+              if (bufferedUntilMs < nowMs) assert.equal(ms, FRAME_MS, "what ends a silence is not held up");
+              sent[generation]!.push(...mulaw.subarray(start, end));
+              bufferedUntilMs = Math.max(bufferedUntilMs, nowMs) + ms;
               assert.ok(bufferedUntilMs - nowMs <= leadMs, "never further ahead than allowed");
               assert.ok(track.lateMs >= 0 && track.lateMs < 1, "the pump is called in time");
-              toTwilio.send({ kind: "media", generation }, nowMs + delay(there));
+              const atMs = nowMs + delay(there);
+              for (let n = 0; n < ms; n += FRAME_MS) toTwilio.send({ kind: "media", generation }, atMs);
             },
             mark(name) {
               assert.ok(!names.has(name), "a mark's name is unique");
@@ -121,18 +125,22 @@ describe("any conversation", () => {
     );
   });
 
+  const paces = fc.constantFrom<[number, number][]>([60, 20], [200, 20], [200, 100]);
   it("is known to within a round trip while the agent speaks on", () => {
     fc.assert(
-      fc.property(fc.nat(150), fc.nat(150), fc.constantFrom(60, 200), (thereMs, backMs, leadMs) => {
+      fc.property(fc.nat(150), fc.nat(150), paces, (thereMs, backMs, [leadMs, messageMs]) => {
         let nowMs = 0;
         const toTwilio = new Wire<Sent>();
         const fromTwilio = new Wire<string>();
         const player = new Player();
         const echo = (name: string) => fromTwilio.send(name, nowMs + backMs);
         const track = new OutboundTrack(
-          { leadMs, markEveryMs: 200, queueMs: 30_000, markPrefix: "m" },
+          { leadMs, markEveryMs: 200, queueMs: 30_000, messageMs, markPrefix: "m" },
           {
-            media: () => toTwilio.send({ kind: "media", generation: 0 }, nowMs + thereMs),
+            media(_, start, end) {
+              for (let at = start; at < end; at += FRAME)
+                toTwilio.send({ kind: "media", generation: 0 }, nowMs + thereMs);
+            },
             mark: (name) => toTwilio.send({ kind: "mark", name }, nowMs + thereMs),
             clear: () => assert.fail(),
           },

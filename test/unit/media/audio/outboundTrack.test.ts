@@ -5,7 +5,7 @@ import { OutboundTrack } from "../../../../src/media/audio/outboundTrack.ts";
 const FRAME = 160;
 const FRAME_MS = 20;
 const SILENCE = 0xff;
-const OPTIONS = { leadMs: 200, markEveryMs: 200, queueMs: 30_000, markPrefix: "m" };
+const OPTIONS = { leadMs: 200, markEveryMs: 200, queueMs: 30_000, messageMs: FRAME_MS, markPrefix: "m" };
 
 /** So many milliseconds of speech. */
 const speech = (ms: number, voice = 1): Uint8Array => new Uint8Array(8 * ms).fill(voice);

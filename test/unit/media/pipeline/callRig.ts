@@ -60,9 +60,10 @@ export function call(t: TestContext, options: Options = {}) {
       const nowMs = made.clock.nowMs();
       for (const { kind, text } of made.records().slice(reached)) {
         reached++;
-        if (kind === RecordKind.media) playheadMs = Math.max(playheadMs, nowMs) + FRAME_MS;
-        if (kind !== RecordKind.control) continue;
-        const { event, mark } = JSON.parse(text) as Sent;
+        if (kind !== RecordKind.media && kind !== RecordKind.control) continue;
+        const { event, media, mark } = JSON.parse(text) as Sent;
+        if (media !== undefined)
+          playheadMs = Math.max(playheadMs, nowMs) + Buffer.from(media.payload, "base64").length / 8;
         if (event === "mark") waiting.push({ mark: mark!, dueMs: Math.max(playheadMs, nowMs) });
         if (event !== "clear") continue;
         playheadMs = nowMs;

@@ -150,11 +150,11 @@ describe("a recording", () => {
         const { recorder, clock, disk, startedMs, pass, finish, told } = record();
         const ear = new Ear(lastsMs);
         const track = new OutboundTrack(
-          { leadMs: 200, markEveryMs: 200, queueMs: 30_000, markPrefix: "" },
+          { leadMs: 200, markEveryMs: 200, queueMs: 30_000, messageMs: 100, markPrefix: "" },
           {
             media(source, start, end) {
               ear.play(source.slice(start, end), clock.nowMs() - startedMs);
-              recorder.agent(source, start, end, track.playheadMs - 20);
+              recorder.agent(source, start, end, track.playheadMs - (end - start) / 8);
             },
             mark() {},
             clear: () => ear.clear(clock.nowMs() - startedMs),
