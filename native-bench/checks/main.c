@@ -50,11 +50,10 @@ static void check_codes(int delay_ms, bool is_filtered) {
     record(tape, &walk, delay_ms, is_filtered);
     int mistaken = 0;
     for (int n = 0; n < FRAMES; n++) {
-      uint8_t codes[FRAME_SAMPLES], payload[PAYLOAD_CHARACTERS];
+      uint8_t codes[FRAME_SAMPLES];
       mulaw_encode(tape + n * FRAME_SAMPLES, codes, FRAME_SAMPLES);
-      base64_encode(codes, FRAME_SAMPLES, payload);
-      check(recognise(&walk, payload) == n, "a frame was not recognised, delayed by so many ms", delay_ms);
-      if (recognise(&other, payload) == n) mistaken++;
+      check(recognise(&walk, codes) == n, "a frame was not recognised, delayed by so many ms", delay_ms);
+      if (recognise(&other, codes) == n) mistaken++;
     }
     check(mistaken <= 1, "streams have so many frames in common", mistaken);
   }

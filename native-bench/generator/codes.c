@@ -15,9 +15,7 @@
 
 #define WINDOW_SAMPLES (FRAME_SAMPLES / 4)
 #define WINDOW_AT (FRAME_SAMPLES - WINDOW_SAMPLES)
-#define WINDOW_CHARACTERS_AT (WINDOW_AT / 3 * 4)
 _Static_assert(STEP_HZ * WINDOW_SAMPLES % RATE_HZ == 0, "every tone has whole periods in the window");
-_Static_assert(WINDOW_AT % 3 == 0, "the window begins with a group of base64");
 
 static uint8_t payloads[CODES][PAYLOAD_CHARACTERS];
 static int16_t code_of_chord[1 << TONES];
@@ -104,12 +102,9 @@ static unsigned chord_in(const int16_t window[WINDOW_SAMPLES]) {
   return chord;
 }
 
-int recognise(const struct walk *walk, const uint8_t payload[PAYLOAD_CHARACTERS]) {
-  uint8_t codes[WINDOW_SAMPLES];
+int recognise(const struct walk *walk, const uint8_t codes[FRAME_SAMPLES]) {
   int16_t window[WINDOW_SAMPLES];
-  const size_t characters = PAYLOAD_CHARACTERS - WINDOW_CHARACTERS_AT;
-  if (base64_decode(payload + WINDOW_CHARACTERS_AT, characters, codes, sizeof codes) != WINDOW_SAMPLES) return -1;
-  mulaw_decode(codes, window, WINDOW_SAMPLES);
+  mulaw_decode(codes + WINDOW_AT, window, WINDOW_SAMPLES);
   const int code = code_of_chord[chord_in(window)];
   if (code < 0) return -1;
   const uint32_t steps = ((uint32_t)code + CODES - walk->first) % CODES;

@@ -30,5 +30,5 @@ struct walk walk_of(uint32_t stream);
 // The base64 of a stream's frame.
 const uint8_t *frame_payload(const struct walk *walk, uint64_t number);
 
-// The number, modulo CODES, of the frame whose echo this base64 is; -1 where it is no chord.
-int recognise(const struct walk *walk, const uint8_t payload[PAYLOAD_CHARACTERS]);
+// The number, modulo CODES, of the frame whose echo this mu-law is; -1 where it is no chord.
+int recognise(const struct walk *walk, const uint8_t codes[FRAME_SAMPLES]);

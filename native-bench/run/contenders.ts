@@ -8,7 +8,7 @@ import { Linecard } from "./linecard.ts";
 import { freePort, Server } from "./processes.ts";
 
 /** What answers Linecard's calls. */
-export const AGENTS = ["echo", "websocket-mulaw", "websocket-pcm16"] as const;
+export const AGENTS = ["echo", "websocket-mulaw", "websocket-pcm16", "websocket-bursts"] as const;
 export type AgentName = (typeof AGENTS)[number];
 
 /** What starting one needs to know. */

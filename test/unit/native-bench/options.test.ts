@@ -43,7 +43,10 @@ describe("the bench's options", () => {
     ["--calls 0", /--calls must be a whole number/],
     ["--reps 0", /--reps must be a whole number from 1 to 100/],
     ["--seconds never", /--seconds must be a number/],
-    ["--agent deaf", /--agent must be one of echo, websocket-mulaw, websocket-pcm16, not deaf/],
+    [
+      "--agent deaf",
+      /--agent must be one of echo, websocket-mulaw, websocket-pcm16, websocket-bursts, not deaf/,
+    ],
     ["--agent websocket-mulaw --only limit", /--agent and --workers are Linecard's, which --only leaves out/],
     ["--workers 2 --only limit", /--agent and --workers are Linecard's, which --only leaves out/],
     ["--workers 0", /--workers must be a whole number from 1 to 64/],
