@@ -61,10 +61,19 @@ static void read_all(struct run *run) {
   } while (ready == EVENTS_MAX);
 }
 
+// Streams begin to speak one after the other, over the first half of the warm-up: a server that has just started meets
+// its first frames in interpreted code, and no telephone rings a thousand times at once.
+static uint64_t first_turn_of(const struct run *run, uint64_t stream) {
+  const double turns = run->options.warm_up_seconds / 2 * NS_PER_S / FRAME_NS;
+  return (uint64_t)(turns * (double)stream / (double)run->count);
+}
+
 // A stream's turn: its frame, unless it belongs to a burst, whose last frame takes those held back along.
 static void take_turn(struct run *run, uint64_t turn, uint64_t due_ns) {
   struct stream *const stream = &run->streams[turn % run->count];
-  const uint64_t number = turn / run->count;
+  const uint64_t first = first_turn_of(run, turn % run->count);
+  if (turn / run->count < first) return;
+  const uint64_t number = turn / run->count - first;
   const unsigned every = run->options.burst_every, held = run->options.burst_frames;
   if (every > 0) {
     const uint64_t phase = (number + turn % run->count) % every; // not all streams at the same time

@@ -44,8 +44,8 @@ export interface CallObserver {
   streamSilent(call: CallLabel): void;
   /** A status callback came after a later one of its call. */
   statusLate(): void;
-  /** A frame that the socket did not take. */
-  frameRefused(): void;
+  /** Frames that the socket did not take. */
+  framesRefused(frames: number): void;
   /** The operator should know; `remedy` says what to do. */
   hint(what: string, remedy: string): void;
 }

@@ -65,7 +65,7 @@ export function observeCalls(
       log.warn({ callSid, run }, "a stream was given up: silent and without an answer, or not read from");
     },
     statusLate: () => metrics.statusLate(),
-    frameRefused: () => metrics.socketDropped(),
+    framesRefused: (frames) => metrics.socketDropped(frames),
     hint: (what, remedy) => seldom(what, () => log.warn({ remedy }, what)),
     workerDied(threadId, calls, why) {
       metrics.workerDied(why);

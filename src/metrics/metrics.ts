@@ -306,8 +306,8 @@ export class Metrics {
   }
 
   /** A media socket did not take a frame: its reader is slow. */
-  socketDropped(): void {
-    this.#socketDrops++;
+  socketDropped(frames: number): void {
+    this.#socketDrops += frames;
   }
 
   /** Twilio was asked for a call, or found to have one. */

@@ -5,6 +5,7 @@ import type { AccountSid, CallSid, RunId } from "../../domain/ids.ts";
 import type { News, ToldNews } from "../../lane/news.ts";
 import type { TaskReport } from "../../lane/ticket.ts";
 import { decodeMessage } from "../../media/protocol/messages.ts";
+import { framesIn } from "../../media/protocol/outbound.ts";
 import type { Placement, PlacementListener } from "../../pool/placement.ts";
 import { type CallDirection, type CallRecords, endedByOf } from "../log/records.ts";
 import type { CallObserver } from "../observer.ts";
@@ -170,9 +171,9 @@ export class LiveCall implements StreamHandler, PlacementListener {
 
   frame(bytes: Uint8Array, isAudio: boolean): void {
     if (this.#socket?.send(bytes) !== "dropped") return;
-    this.#around.observer.frameRefused();
+    if (isAudio) return this.#around.observer.framesRefused(framesIn(bytes.length));
     // Without its clear or its mark the caller would go on hearing what was unsaid: nobody reads this stream.
-    if (!isAudio) this.#fellSilent();
+    this.#fellSilent();
   }
 
   told(bytes: Uint8Array): void {

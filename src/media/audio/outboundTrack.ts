@@ -288,9 +288,11 @@ export class OutboundTrack {
     return Math.max(this.#readyMs, this.#playheadMs + frames * FRAME_MS - this.#options.leadMs);
   }
 
-  /** Frames of the next message: as many as wait, up to one that something follows, and not across the ring's end. */
+  /** Frames of the next message: as many as wait, up to one that a mark follows, and not across the ring's end. */
   get #nextFrames(): number {
-    const most = Math.min(this.#frames, this.#messageFrames, this.#follows.length - this.#head);
+    const unmarked = (this.#sentMs - this.#markedMs) / FRAME_MS;
+    const room = Math.min(this.#messageFrames, this.#options.markEveryMs / FRAME_MS - unmarked);
+    const most = Math.min(this.#frames, room, this.#follows.length - this.#head);
     for (let n = 1; n < most; n++) if (this.#follows[this.#head + n - 1] !== 0) return n;
     return most;
   }

@@ -4,6 +4,13 @@ import type { StreamSid } from "../../domain/ids.ts";
 import { type MediaMessages, mediaPrefix } from "./mediaMessages.ts";
 
 const UTF8 = new TextEncoder();
+/** A frame's base64 is 213 or 214 characters; what else is in a message is shorter than that. */
+const FRAME_CHARACTERS = 214;
+
+/** Frames in one of our media messages, by its length. */
+export function framesIn(messageBytes: number): number {
+  return Math.floor(messageBytes / FRAME_CHARACTERS);
+}
 
 /** One stream's encoder: everything but the audio itself is written once. */
 export class OutboundEncoder {

@@ -180,7 +180,7 @@ export class World {
       streamViolated: (_call, violation) => violations.push(violation),
       streamSilent() {},
       statusLate() {},
-      frameRefused() {},
+      framesRefused() {},
       hint() {},
     };
     this.#records = new CallLog(new MemoryKeeper(), { lastRun: 0, records: [] }, this.clock, {

@@ -52,6 +52,35 @@ describe("the agent's speech", () => {
     assert.equal(track.nextDueMs(), Number.POSITIVE_INFINITY);
   });
 
+  it("goes out in long messages where it waits, the first frame alone, and none longer than to the next mark", () => {
+    const messages: string[] = [];
+    const track = new OutboundTrack(
+      { ...OPTIONS, messageMs: 100 },
+      {
+        media: (_, start, end) => messages.push(`${(end - start) / 8} ms`),
+        mark: (name) => messages.push(name),
+        clear: () => {},
+      },
+    );
+    track.push(speech(700), 0);
+    track.endUtterance(0);
+    const sent = (nowMs: number) => {
+      track.pump(nowMs);
+      return messages.splice(0);
+    };
+    assert.deepEqual(sent(0), ["20 ms", "m0-20", "100 ms"]);
+    assert.equal(track.nextDueMs(), 20, "when a whole message may be sent ahead");
+    assert.deepEqual(sent(19), []);
+    assert.deepEqual(sent(20), ["100 ms", "m0-220"]);
+    assert.deepEqual([sent(120), sent(220)], [["100 ms"], ["100 ms", "m0-420"]]);
+    track.clear(230);
+    track.push(speech(100), 230);
+    assert.deepEqual(sent(230), ["20 ms", "m1-20", "80 ms"], "after a silence the first is alone again");
+    assert.ok(track.pass(new Uint8Array(FRAME), 300), "what comes when it is due is not kept for others");
+    assert.deepEqual(messages, ["20 ms"]);
+    assert.deepEqual([track.sentMs, track.underruns], [120, 0]);
+  });
+
   it("is sent in whole frames, the last of an utterance filled up with silence", () => {
     const { track, sends } = speak();
     track.push(speech(10, 1), 0);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { StreamSid } from "../../../../src/domain/ids.ts";
 import { loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import { MediaMessages } from "../../../../src/media/protocol/mediaMessages.ts";
-import { OutboundEncoder } from "../../../../src/media/protocol/outbound.ts";
+import { framesIn, OutboundEncoder } from "../../../../src/media/protocol/outbound.ts";
 import { STREAM_SID } from "./wire.ts";
 
 const read = (bytes: Uint8Array): unknown =>
@@ -27,6 +27,11 @@ describe("what is said to Twilio", () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  it("tells by its length how many frames it has", () => {
+    for (let frames = 1; frames <= 5; frames++)
+      assert.equal(framesIn(encoder.media(new Uint8Array(800), 0, frames * 160).length), frames);
   });
 
   it("is a mark with a name, whatever the name", () => {
