@@ -6,20 +6,23 @@ import { filled, loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import { MESSAGE_BYTES } from "../../../../src/media/kernels/layout.ts";
 import { plainKernels } from "../../../../src/media/kernels/plain.ts";
 import { MediaMessages } from "../../../../src/media/protocol/mediaMessages.ts";
-import { decodeMessage } from "../../../../src/media/protocol/messages.ts";
+import { decodeMessage, type Message } from "../../../../src/media/protocol/messages.ts";
 import { bytesOf, mediaFacts, mediaMessage, RECORDED, RECORDED_MEDIA, STREAM_SID } from "../protocol/wire.ts";
 
 const SIMD = new MediaMessages(await loadKernels());
 const PLAIN = new MediaMessages(filled(plainKernels()));
 const MUTATED = 1_000_000;
 const MUTATED_AT_ONCE = 2_000;
+/** What nobody understands may be anything: of so many such messages the parser says what one is. */
+const LOOKED_AT = 16;
 const OTHER = bytesOf(`MZ${"9".repeat(32)}`);
 
 const media = `{"event":"media","streamSid":"${STREAM_SID}","media":{"track":"inbound","chunk":"1","timestamp":"155","payload":"/w=="}}`;
 
 /** Whether they are understood; then they say what the parser says. */
-function reads(messages: MediaMessages, bytes: Uint8Array, message = decodeMessage(bytes)): boolean {
+function reads(messages: MediaMessages, bytes: Uint8Array, expected?: Message): boolean {
   if (!messages.read(bytes)) return false;
+  const message = expected ?? decodeMessage(bytes);
   const shown = () => new TextDecoder().decode(bytes);
   assert.ok(message.event === "media" && message.track === "inbound", shown());
   assert.equal(messages.timestampMs, message.timestampMs, shown());
@@ -170,7 +173,7 @@ function mutate(bytes: Uint8Array, roll: (sides: number) => number): Uint8Array 
   const rest = bytes.subarray(Math.min(bytes.length, at + span));
   switch (roll(6)) {
     case 0: // one bit
-      return bytes.map((byte, index) => (index === at ? byte ^ (1 << roll(8)) : byte));
+      return Buffer.concat([before, Uint8Array.of(bytes[at]! ^ (1 << roll(8))), bytes.subarray(at + 1)]);
     case 1: // something in between
       return Buffer.concat([before, FRAGMENTS[roll(FRAGMENTS.length)]!, after]);
     case 2: // something instead
@@ -189,7 +192,7 @@ function mutate(bytes: Uint8Array, roll: (sides: number) => number): Uint8Array 
 
 describe("those who read media messages and the parser", () => {
   it(`never disagree, over ${MUTATED} mutated messages`, () => {
-    const tally = { understood: 0, media: 0, malformed: 0 };
+    const tally = { understood: 0, declined: 0, media: 0, malformed: 0 };
     const originals = [...RECORDED_MEDIA.slice(0, 5), media, media, media].map(bytesOf);
     const written = fc.sample(mediaFacts.chain(mediaMessage), { numRuns: 20, seed: 7 }).map(bytesOf);
     const sources = [...originals, ...written];
@@ -199,18 +202,22 @@ describe("those who read media messages and the parser", () => {
         for (let run = 0; run < MUTATED_AT_ONCE; run++) {
           let bytes = sources[roll(sources.length)]!;
           for (let count = 1 + roll(3); count > 0; count--) bytes = mutate(bytes, roll);
-          const message = decodeMessage(bytes);
-          const isUnderstood = reads(SIMD, bytes, message);
-          assert.equal(PLAIN.read(bytes), isUnderstood, new TextDecoder().decode(bytes));
+          const isUnderstood = reads(SIMD, bytes);
+          // The twin is slow, and serves where there is no SIMD only.
+          if (run % 4 === 0) assert.equal(PLAIN.read(bytes), isUnderstood, new TextDecoder().decode(bytes));
           if (isUnderstood) tally.understood++;
-          if (message.event === "media") tally.media++;
-          if (message.event === "malformed") tally.malformed++;
+          else if (++tally.declined % LOOKED_AT === 0) {
+            const { event } = decodeMessage(bytes);
+            if (event === "media") tally.media++;
+            if (event === "malformed") tally.malformed++;
+          }
         }
       }),
       { numRuns: MUTATED / MUTATED_AT_ONCE },
     );
     // Both answers must be common, or the agreement says little.
-    assert.ok(tally.understood > MUTATED / 20 && tally.malformed > MUTATED / 2, JSON.stringify(tally));
-    assert.ok(tally.understood > tally.media * 0.8, `too much is declined: ${JSON.stringify(tally)}`);
+    const shown = JSON.stringify(tally);
+    assert.ok(tally.understood > MUTATED / 20 && tally.malformed * LOOKED_AT > MUTATED / 2, shown);
+    assert.ok(tally.understood > 4 * tally.media * LOOKED_AT, `too much is declined: ${shown}`);
   });
 });
