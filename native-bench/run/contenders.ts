@@ -8,7 +8,7 @@ import { Linecard } from "./linecard.ts";
 import { freePort, Server } from "./processes.ts";
 
 /** What answers Linecard's calls. */
-export const AGENTS = ["echo", "websocket-mulaw", "websocket-pcm16", "websocket-bursts"] as const;
+export const AGENTS = ["echo", "busy", "websocket-mulaw", "websocket-pcm16", "websocket-bursts"] as const;
 export type AgentName = (typeof AGENTS)[number];
 
 /** What starting one needs to know. */
@@ -94,10 +94,11 @@ async function onPort(command: string, args: readonly string[]): Promise<Contest
 }
 
 async function startLinecard({ agent, workers, calls }: Setting): Promise<Contestant> {
-  const linecard = await Linecard.start(calls, workers);
+  const linecard = await Linecard.start(calls, { workers, hasBusyAgent: agent === "busy" });
   let helper: Server | undefined;
   try {
-    if (agent !== "echo") helper = await putAgentBehind(linecard, agent.replace("websocket-", ""));
+    if (agent === "busy") await linecard.answerWith({ type: agent });
+    else if (agent !== "echo") helper = await putAgentBehind(linecard, agent.replace("websocket-", ""));
   } catch (error) {
     await linecard.stop();
     throw error;

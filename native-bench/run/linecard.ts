@@ -14,6 +14,8 @@ import { sendWebhook } from "../../src/twin/webhook.ts";
 import { Server } from "./processes.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+/** The same with the busy agent. */
+const BUSY_MAIN = fileURLToPath(new URL("../agents/gateway.ts", import.meta.url));
 /** As `npm start` does. */
 const NODE_FLAGS = ["--v8-pool-size=2", "--max-semi-space-size=2"];
 /** Nobody listens there: the demo account's own Twilio would only take memory. */
@@ -37,7 +39,10 @@ export class Linecard {
     this.#apiKey = apiKey;
   }
 
-  static async start(callsMax: number, workers?: number): Promise<Linecard> {
+  static async start(
+    callsMax: number,
+    { workers, hasBusyAgent = false }: { workers?: number | undefined; hasBusyAgent?: boolean } = {},
+  ): Promise<Linecard> {
     const folder = mkdtempSync(join(tmpdir(), "linecard-bench-"));
     const removeFolder = () => {
       process.off("exit", removeFolder);
@@ -49,7 +54,7 @@ export class Linecard {
     try {
       const { server, found } = await Server.start(
         process.execPath,
-        [...NODE_FLAGS, MAIN],
+        [...NODE_FLAGS, hasBusyAgent ? BUSY_MAIN : MAIN],
         /^Linecard listens on [\d.]+:(\d+) .*\n/m,
         {
           PATH: process.env.PATH,
