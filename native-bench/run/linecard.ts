@@ -17,7 +17,7 @@ const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 /** The same with the busy agent. */
 const BUSY_MAIN = fileURLToPath(new URL("../agents/gateway.ts", import.meta.url));
 /** As `npm start` does. */
-const NODE_FLAGS = ["--v8-pool-size=2", "--max-semi-space-size=2"];
+const NODE_FLAGS = ["--v8-pool-size=2", "--max-semi-space-size=2", "--no-parallel-scavenge"];
 /** Nobody listens there: the demo account's own Twilio would only take memory. */
 const NO_TWILIO = "http://127.0.0.1:9";
 /** Webhooks on their way at a time. */
