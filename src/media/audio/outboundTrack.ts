@@ -118,11 +118,6 @@ export class OutboundTrack {
     return this.#queuedBytes * MS_PER_BYTE;
   }
 
-  /** Whether something waits here for the rest of its frame. */
-  get hasPartial(): boolean {
-    return this.#partial > 0;
-  }
-
   /** Where all that was pushed so far will end, in whole frames: what `markEchoed` and `heardMs` count in. */
   get endMs(): number {
     return this.#sentMs + FRAME_MS * (this.#frames + Math.sign(this.#partial));
@@ -213,15 +208,15 @@ export class OutboundTrack {
 
   /** Sends every message that is due. */
   pump(nowMs: number): void {
-    if (this.#partial > 0 && this.#frames === 0 && nowMs - this.#playheadMs >= PARTIAL_AFTER_MS) {
-      if (nowMs - this.#readyMs >= PARTIAL_AFTER_MS) this.#fillPartial(nowMs);
-    }
-    while (nowMs >= this.nextDueMs()) this.#sendQueued(nowMs);
+    if (this.#frames === 0 && nowMs >= this.nextDueMs()) this.#fillPartial(nowMs);
+    while (this.#frames > 0 && nowMs >= this.nextDueMs()) this.#sendQueued(nowMs);
   }
 
-  /** When `pump` has something to do; Infinity when no whole frame waits. */
+  /** When `pump` has something to do: to send, or to fill up what has waited long enough. Infinity when nothing waits. */
   nextDueMs(): number {
-    return this.#frames > 0 ? this.#dueMs(this.#nextFrames) : Number.POSITIVE_INFINITY;
+    if (this.#frames > 0) return this.#dueMs(this.#nextFrames);
+    if (this.#partial === 0) return Number.POSITIVE_INFINITY;
+    return Math.max(this.#readyMs, this.#playheadMs) + PARTIAL_AFTER_MS;
   }
 
   /**

@@ -48,7 +48,7 @@ export function plainKernels(): Kernels {
   const payload = bytes.subarray(PAYLOAD, PAYLOAD + PAYLOAD_BYTES);
   const media = createMediaFrame();
 
-  /** See assembly/kernels.ts. Addresses are of samples here, of whom each has two bytes. */
+  /** See assembly/resampling.ts. Addresses are of samples here, of whom each has two bytes. */
   function convolve(
     firstPlane: number,
     planes: number,

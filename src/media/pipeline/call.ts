@@ -115,7 +115,14 @@ export class Call implements Line {
     // Whoever has heard half of it when a worker died hears it again.
     const isDue = (ticket.resumed?.talkedMs ?? 0) < this.#announcementMs;
     if (ticket.recording?.announcement === true && isDue) this.#announce();
-    this.#agent = around.createAgent(ticket.agent, this, factsOf(ticket));
+    try {
+      this.#agent = around.createAgent(ticket.agent, this, factsOf(ticket));
+    } catch (error) {
+      this.#isOver = true; // whatever the half-made agent still does with its line
+      this.#hearing.close();
+      this.#speech.close(around.nowMs());
+      throw error;
+    }
   }
 
   /** Goes on with a stream that began on a worker which is dead; does nothing for a new call. */
@@ -129,7 +136,7 @@ export class Call implements Line {
     if (!this.#isOver) this.#stream.read(bytes);
   }
 
-  /** Sends what is due. Returns why the call is to end now, if it is. Called by the time that `wakeBy` was told last. */
+  /** Sends what is due. Returns why the call is to end now, if it is. Called by the earliest time that `wakeBy` was told since the last tick. */
   tick(nowMs: number): EndReason | undefined {
     if (this.#isOver || this.#patience === undefined) return undefined;
     const speech = this.#speech;
@@ -224,7 +231,7 @@ export class Call implements Line {
     this.#hasSpoken = true;
     turns?.agentSpoke(nowMs, fromMs, heardMs);
     this.#patience?.agentHeardUntil(speech.lastWordMs(nowMs));
-    // Later by what it took to make frames of it: our share of a turn.
+    // Where time does not stand still, later by what it took to make frames of it: our share of a turn.
     if (this.#isWaitedFor) this.#progressed(this.#around.nowMs());
     return taken;
   }

@@ -1,6 +1,7 @@
 // All the calls of one worker: their tasks, their end of the lane, the media tick, and the guard that keeps one
 // call's exception from being any other call's.
 import { AsyncLocalStorage } from "node:async_hooks";
+import { inspect } from "node:util";
 import type { Clock, Stop } from "../../domain/clock.ts";
 import type { EndReason } from "../../domain/endings.ts";
 import { assertNever } from "../../domain/errors.ts";
@@ -153,12 +154,16 @@ export class CallHost {
     const seat = this.#seats.at(slot);
     // A record that comes after its call's end is nobody's.
     if (seat?.call === undefined || seat.ticket.epoch !== epoch) return;
-    this.#heldMs = this.#clock.nowMs();
-    this.#within(seat, deliver, seat.call, kind, bytes);
-    if (kind !== RecordKind.media) this.#seats.wakeBy(slot, Number.NEGATIVE_INFINITY);
-    // What the call has is at hand: its tick costs less now than when it is due.
-    else if (this.#seats.dueMs(slot) <= this.#heldMs + 2 * LEEWAY_MS) this.#tickCall(seat, slot);
-    this.#heldMs = Number.NaN;
+    const nowMs = this.#clock.nowMs();
+    this.#heldMs = nowMs;
+    try {
+      this.#within(seat, deliver, seat.call, kind, bytes);
+      if (kind !== RecordKind.media) this.#seats.wakeBy(slot, Number.NEGATIVE_INFINITY);
+      // What the call has is at hand: its tick costs less now than when it is due.
+      else if (this.#seats.dueMs(slot) <= nowMs + 2 * LEEWAY_MS) this.#tickCall(seat, slot);
+    } finally {
+      this.#heldMs = Number.NaN;
+    }
   }
 
   #nowMs(): number {
@@ -244,7 +249,8 @@ export class CallHost {
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (error instanceof Error) return error.stack ?? error.message;
+  return typeof error === "string" ? error : inspect(error); // not everything has a string of its own
 }
 
 function endCall(call: Call, reason: EndReason): void {

@@ -210,7 +210,6 @@ export class Speech {
     }
     this.#ledger.grew((audio.length * 1_000) / voice.rateHz, fromMs, this.#track.endMs);
     this.#pump(nowMs);
-    if (this.#track.hasPartial || voice.hasPartial) this.#outlet.wakeBy(nowMs + PARTIAL_AFTER_MS);
     return taken;
   }
 
@@ -264,7 +263,15 @@ export class Speech {
     const track = this.#track;
     const maySend = this.#maySend(nowMs);
     if (maySend) track.pump(nowMs);
-    if (track.queuedMs > 0) this.#outlet.wakeBy(maySend ? track.nextDueMs() : nowMs + FRAME_MS);
+    if (track.queuedMs > 0 || this.#voice?.hasPartial === true)
+      this.#outlet.wakeBy(maySend ? this.#dueMs : nowMs + FRAME_MS);
+  }
+
+  /** When more of what waits may go. */
+  get #dueMs(): number {
+    const { queuedMs, playheadMs } = this.#track;
+    if (queuedMs > 0) return this.#track.nextDueMs();
+    return Math.max(this.#saidMs, playheadMs) + PARTIAL_AFTER_MS; // the voice's, for want of the rest of its frame
   }
 
   /** What the lane would drop waits here instead: it is said late, and never counted as heard unsaid. */

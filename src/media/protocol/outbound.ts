@@ -4,7 +4,7 @@ import type { StreamSid } from "../../domain/ids.ts";
 import { type MediaMessages, mediaPrefix } from "./mediaMessages.ts";
 
 const UTF8 = new TextEncoder();
-/** A frame's base64 is 213 or 214 characters; what else is in a message is shorter than that. */
+/** A frame is 213 to 216 characters of base64; what else is in a message is shorter than that. */
 const FRAME_CHARACTERS = 214;
 
 /** Frames in one of our media messages, by its length. */

@@ -86,7 +86,7 @@ describe("the agent's speech", () => {
     track.push(speech(10, 1), 0);
     track.pump(0);
     assert.deepEqual(sends(), []);
-    assert.deepEqual([track.queuedMs, track.nextDueMs()], [10, Number.POSITIVE_INFINITY]);
+    assert.deepEqual([track.queuedMs, track.nextDueMs()], [10, 100]);
     track.push(speech(10, 1), 5);
     track.push(speech(7.5, 2), 5);
     track.pump(5);
