@@ -45,7 +45,7 @@ describe("the bench's options", () => {
     ["--seconds never", /--seconds must be a number/],
     [
       "--agent deaf",
-      /--agent must be one of echo, websocket-mulaw, websocket-pcm16, websocket-bursts, not deaf/,
+      /--agent must be one of echo, busy, websocket-mulaw, websocket-pcm16, websocket-bursts, not deaf/,
     ],
     ["--agent websocket-mulaw --only limit", /--agent and --workers are Linecard's, which --only leaves out/],
     ["--workers 2 --only limit", /--agent and --workers are Linecard's, which --only leaves out/],
