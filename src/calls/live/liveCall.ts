@@ -180,7 +180,8 @@ export class LiveCall implements StreamHandler, PlacementListener {
     const { atMs, news } = JSON.parse(utf8.decode(bytes)) as ToldNews;
     const { records, observer, nowMs, wallMs } = this.#around;
     const { kind, ...facts } = news;
-    records.note(this.run, { atMs: Math.round(wallMs() - (nowMs() - atMs)), kind, facts });
+    const agoMs = nowMs() - atMs; // first: held up before the wall clock is read, this would come before its cause
+    records.note(this.run, { atMs: Math.round(wallMs() - agoMs), kind, facts });
     this.#noteKept(news);
     observer.told(this, news);
   }

@@ -70,13 +70,20 @@ describe("any conversation", () => {
         );
         const echo = (name: string) => fromTwilio.send(name, nowMs + delay(back));
 
+        const fillFrame = () => {
+          while (said[generation]!.length % FRAME !== 0) said[generation]!.push(SILENCE);
+        };
         const tick = () => {
           for (const message of toTwilio.arrived(nowMs)) player.receive(message, echo);
           for (const name of fromTwilio.arrived(nowMs)) {
             const isCurrent = name.startsWith(`m${generation}-`);
             assert.equal(track.markEchoed(name, nowMs), isCurrent, name);
           }
-          if (nowMs >= track.nextDueMs()) track.pump(nowMs);
+          if (nowMs >= track.nextDueMs()) {
+            const waiting = said[generation]!.length - sent[generation]!.length;
+            if (waiting < FRAME) fillFrame(); // it has waited long enough for its rest
+            track.pump(nowMs);
+          }
           assert.ok(track.nextDueMs() > nowMs, "what is due has been sent");
           assert.equal(track.sentMs * 8, sent[generation]!.length);
           assert.equal(track.queuedMs * 8, said[generation]!.length - sent[generation]!.length);
@@ -91,7 +98,7 @@ describe("any conversation", () => {
         };
         const endUtterance = () => {
           track.endUtterance(nowMs);
-          while (said[generation]!.length % FRAME !== 0) said[generation]!.push(SILENCE);
+          fillFrame();
         };
 
         for (const { waitMs, act } of steps) {
