@@ -106,7 +106,7 @@ function assertAlike(side: string, one: Int16Array, other: Int16Array, say: (fig
   say(`${side}: ${ms.toFixed(1)} ms off, ${unlike} of ${other.length} samples unlike`);
   assert.ok(other.some((sample) => sample !== 0));
   // A frame that is late on a busy machine has another place on either side.
-  assert.ok(unlike <= 0.1 * other.length, `${unlike} samples of the ${side}'s side are not what was heard`);
+  assert.ok(unlike <= 0.05 * other.length, `${unlike} samples of the ${side}'s side are not what was heard`);
 }
 
 async function detailOf(story: Story, call: TwinCall, key: number) {
