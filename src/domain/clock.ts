@@ -3,8 +3,14 @@
 /** Cancels what returned it. Calling it twice is harmless. */
 export type Stop = () => void;
 
+/**
+ * Before any time that `nowMs` shows. A small integer, which an object's field holds in itself: for a fraction or an
+ * infinity V8 makes another object, and what is looked at for every frame of every call is to lie close together.
+ */
+export const LONG_AGO_MS = -(2 ** 30);
+
 export interface Clock {
-  /** Milliseconds, with fractions, on a monotonic clock that all threads of the process share. */
+  /** Milliseconds since the process began, with fractions, on a monotonic clock that all its threads share. */
   nowMs(): number;
   /** Milliseconds since the epoch. Only for what leaves the process: token expiry, records, logs. */
   wallMs(): number;
@@ -13,16 +19,16 @@ export interface Clock {
 }
 
 /**
- * What to add to `performance.now()`, which is cheap but counts from its own thread's birth, to be on the axis all
- * threads share. The thread may be held up between two readings, and would then be wrong for as long as it lives, so
- * the readings that lie closest together decide.
+ * What to add to `performance.now()`, which is cheap but counts from its own thread's birth, to be on the process's
+ * axis. The thread may be held up between two readings, and would then be wrong for as long as it lives, so the
+ * readings that lie closest together decide.
  */
 function threadOriginMs(): number {
   let originMs = 0;
   let closestMs = Number.POSITIVE_INFINITY;
   for (let reading = 0; reading < 16; reading++) {
     const beforeMs = performance.now();
-    const sharedMs = Number(process.hrtime.bigint()) / 1e6;
+    const sharedMs = process.uptime() * 1_000;
     const apartMs = performance.now() - beforeMs;
     if (apartMs >= closestMs) continue;
     closestMs = apartMs;

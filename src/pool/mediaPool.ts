@@ -324,7 +324,11 @@ export class MediaPool {
       return this.#end(placement, { reason: "worker_lost", error: text, heardMs, digits: 0 });
     }
     const nowMs = this.#options.clock.nowMs();
-    const resumed = stream && { streamSid: stream.streamSid, talkedMs: nowMs - stream.startedMs, remains };
+    const resumed = stream && {
+      streamSid: stream.streamSid,
+      talkedMs: Math.round(nowMs - stream.startedMs),
+      remains,
+    };
     this.#run(placement, resumed);
     if (worker !== undefined) placement.listener.replaced();
   }

@@ -73,7 +73,7 @@ export class Placement {
     this.order = order;
     this.slot = slot;
     this.listener = listener;
-    this.placedAtMs = nowMs;
+    this.placedAtMs = Math.floor(nowMs);
   }
 
   /** The stream a worker has been told of, for the one that takes the call over. */

@@ -53,7 +53,7 @@ export class InboundTrack {
   /** One piece, which began `timestampMs` into the stream. */
   accept(timestampMs: number, mulaw: Uint8Array): void {
     const { length } = mulaw;
-    const at = timestampMs * SAMPLES_PER_MS;
+    const at = Math.round(timestampMs * SAMPLES_PER_MS); // what comes from a Float64Array would stay an object of its own
     if (this.#next < 0) this.#next = at;
     const ahead = at - this.#next;
     if (Math.abs(ahead) <= IN_STEP_SAMPLES) {

@@ -2,6 +2,7 @@
 // the ledger of what the caller has heard of it. Knows mu-law bytes, mark names and time, but sends nothing itself.
 import assert from "node:assert/strict";
 import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, FRAME_MS } from "../../domain/audio.ts";
+import { LONG_AGO_MS } from "../../domain/clock.ts";
 import { MULAW_SILENCE } from "../kernels/g711.ts";
 
 export interface OutboundOptions {
@@ -37,6 +38,8 @@ const MARKED = 2;
 export const PARTIAL_AFTER_MS = 100;
 /** The queue is made when it is first needed, and doubles: an agent that speaks in real time needs none. */
 const QUEUE_FRAMES_FIRST = 20;
+/** Behind all that is ever sent without a break; a small integer, as `LONG_AGO_MS` is. */
+const WITHOUT_END_MS = 2 ** 30;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -100,7 +103,7 @@ export class OutboundTrack {
     assert(isPossible, "one message is still played while the next is sent");
     this.#framesMax = options.queueMs / FRAME_MS;
     this.#messageFrames = options.messageMs / FRAME_MS;
-    this.#playheadMs = options.playheadMs ?? Number.NEGATIVE_INFINITY;
+    this.#playheadMs = options.playheadMs ?? LONG_AGO_MS;
   }
 
   /** Milliseconds sent since the last clear. */
@@ -253,7 +256,7 @@ export class OutboundTrack {
     this.#echoedAtMs = nowMs;
     this.#hasEchoed = true;
     this.#carryToMs =
-      positionMs > this.#unbrokenFromMs ? Number.POSITIVE_INFINITY : Math.max(this.#carryToMs, positionMs);
+      positionMs > this.#unbrokenFromMs ? WITHOUT_END_MS : Math.max(this.#carryToMs, positionMs);
     return true;
   }
 

@@ -1,6 +1,7 @@
 // One call in a worker: the caller's frames to its agent, the agent's speech to the caller, and one ending. It
 // does not know whether messages come from a lane or a socket, and owns no timer: its host ticks it.
 import { CARRIER_FRAME_SAMPLES, FRAME_MS } from "../../domain/audio.ts";
+import { LONG_AGO_MS } from "../../domain/clock.ts";
 import type { EndReason } from "../../domain/endings.ts";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { News, Prompt, Prompts } from "../../lane/news.ts";
@@ -52,13 +53,13 @@ export class Call implements Line {
   /** There as soon as the stream is. */
   #patience: Patience | undefined;
   #startedMs = 0;
-  #tickedMs = Number.NEGATIVE_INFINITY;
+  #tickedMs = LONG_AGO_MS;
   #leaving: Leaving | undefined;
   /** Where the agent's first words of the call stand; undefined when it has said none, or they are told. */
   #firstWordMs: number | undefined;
   #hasSpoken: boolean;
   /** Until then the caller is told that the call is recorded, and hears it to the end. */
-  #announcedMs = Number.NEGATIVE_INFINITY;
+  #announcedMs = LONG_AGO_MS;
   #digits = 0;
   #isOver = false;
   /** One for all frames. */

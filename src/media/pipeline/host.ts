@@ -2,7 +2,7 @@
 // call's exception from being any other call's.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { inspect } from "node:util";
-import type { Clock, Stop } from "../../domain/clock.ts";
+import { type Clock, LONG_AGO_MS, type Stop } from "../../domain/clock.ts";
 import type { EndReason } from "../../domain/endings.ts";
 import { assertNever } from "../../domain/errors.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
@@ -75,8 +75,8 @@ export class CallHost {
   readonly #whose = new AsyncLocalStorage<Seat>();
   #stopTicking: Stop | undefined;
   #idleTicks = 0;
-  /** While a record is taken, time stands still: reading it again and again costs more than it tells. */
-  #heldMs = Number.NaN;
+  /** While a record is taken, time stands still: reading it again and again costs more than it tells. Else long ago. */
+  #heldMs = LONG_AGO_MS;
 
   /** `tellStray` hears of errors that no call is to be ended for. */
   constructor(
@@ -122,7 +122,7 @@ export class CallHost {
   /** Leaves word that from here on the call may be what this worker died of. */
   #begun({ slot, epoch, resumed }: CallTicket): void {
     const left = resumed?.remains;
-    const playheadMs = left?.playheadMs ?? Number.NEGATIVE_INFINITY;
+    const playheadMs = left?.playheadMs ?? LONG_AGO_MS;
     this.#remains.write(slot, epoch, left?.heardMs ?? 0, playheadMs, left?.resumeId ?? "");
   }
 
@@ -154,7 +154,7 @@ export class CallHost {
     const seat = this.#seats.at(slot);
     // A record that comes after its call's end is nobody's.
     if (seat?.call === undefined || seat.ticket.epoch !== epoch) return;
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#wholeMs();
     this.#heldMs = nowMs;
     try {
       this.#within(seat, deliver, seat.call, kind, bytes);
@@ -162,20 +162,25 @@ export class CallHost {
       // What the call has is at hand: its tick costs less now than when it is due.
       else if (this.#seats.dueMs(slot) <= nowMs + 2 * LEEWAY_MS) this.#tickCall(seat, slot);
     } finally {
-      this.#heldMs = Number.NaN;
+      this.#heldMs = LONG_AGO_MS;
     }
   }
 
   #nowMs(): number {
     const heldMs = this.#heldMs;
-    return Number.isNaN(heldMs) ? this.#clock.nowMs() : heldMs;
+    return heldMs === LONG_AGO_MS ? this.#wholeMs() : heldMs;
+  }
+
+  /** Calls count in whole milliseconds: their fields hold those without an object for each. */
+  #wholeMs(): number {
+    return Math.floor(this.#clock.nowMs());
   }
 
   #tick(): void {
     this.#beat();
     this.#lane.poll();
     const seats = this.#seats;
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#wholeMs();
     for (let slot = seats.nextDue(0, nowMs); slot >= 0; slot = seats.nextDue(slot + 1, nowMs))
       this.#tickCall(seats.at(slot)!, slot);
     this.#lane.flush();

@@ -1,6 +1,7 @@
 // What the caller is to hear, on its way to them: from the agent's audio and the gateway's own prompts to finished
 // frames for the stream's socket, paced and marked, and the ledger of what was heard.
 import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, FRAME_MS } from "../../domain/audio.ts";
+import { LONG_AGO_MS } from "../../domain/clock.ts";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import { type LaneEnd, RecordKind } from "../../lane/lane.ts";
@@ -81,7 +82,7 @@ export class Speech {
   /** Where in this generation the gateway itself speaks. */
   #prompts: Span[] = [];
   /** When the agent last said something. */
-  #saidMs = Number.NEGATIVE_INFINITY;
+  #saidMs = LONG_AGO_MS;
   /** A mark of the agent's is to follow the frame that the voice has not filled yet. */
   #isMarkDue = false;
   #resumeId = "";
