@@ -3,7 +3,7 @@
 import { App, type WebSocket } from "uWebSockets.js";
 import type { StreamSid } from "../../src/domain/ids.ts";
 import { codecOf } from "../../src/media/audio/codec.ts";
-import { InboundTrack } from "../../src/media/audio/inboundTrack.ts";
+import { type FrameTaker, InboundTrack } from "../../src/media/audio/inboundTrack.ts";
 import { loadKernels } from "../../src/media/kernels/kernels.ts";
 import { MediaMessages } from "../../src/media/protocol/mediaMessages.ts";
 import { decodeMessage } from "../../src/media/protocol/messages.ts";
@@ -16,17 +16,12 @@ const kernels = await loadKernels();
 const codec = codecOf(kernels);
 const messages = new MediaMessages(kernels);
 
-class Stream {
+class Stream implements FrameTaker {
   readonly #in = codec.createDecoder(AGENT_RATE_HZ);
   readonly #out = codec.createEncoder(AGENT_RATE_HZ);
   readonly #encoder: OutboundEncoder;
   readonly #send: (bytes: Uint8Array) => void;
-  readonly #track = new InboundTrack((mulaw) => this.#echo(mulaw), {
-    frames: 0,
-    concealed: 0,
-    late: 0,
-    resyncs: 0,
-  });
+  readonly #track = new InboundTrack(this);
 
   constructor(streamSid: StreamSid, send: (bytes: Uint8Array) => void) {
     this.#send = send;
@@ -42,10 +37,13 @@ class Stream {
     this.#out.free();
   }
 
-  #echo(mulaw: Uint8Array): void {
+  frame(mulaw: Uint8Array): void {
     const codes = this.#out.encode(this.#in.decode(mulaw)); // the agent says what it hears
     this.#send(this.#encoder.media(codes, 0, codes.length));
   }
+
+  late(): void {}
+  resynced(): void {}
 }
 
 interface Carried {

@@ -50,9 +50,9 @@ export class WorkerCounts {
 
   // For every frame of every call, so without a look at names.
 
-  /** Counts caller's frames that came in time. */
-  heard(frames: number): void {
-    this.#cells[HEARD]! += frames;
+  /** Counts a caller's frame that came in time. */
+  heard(): void {
+    this.#cells[HEARD]! += 1;
   }
 
   /** Counts frames sent `lateMs` after they were due. */

@@ -4,16 +4,14 @@ import assert from "node:assert/strict";
 import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ } from "../../domain/audio.ts";
 import { MULAW_SILENCE } from "../kernels/g711.ts";
 
-/** What happened to the caller's audio. The owner makes it, all zero, and reads it. */
-export interface InboundCounters {
-  /** Frames delivered. */
-  frames: number;
-  /** Of these, frames in which some of the audio was missing and is silence. */
-  concealed: number;
-  /** Pieces dropped because what they hold had been delivered, or concealed, before they came. */
-  late: number;
-  /** Jumps of the time axis that were followed without filling. */
-  resyncs: number;
+/** Who gets the caller's audio. An object and not a function: a call's closures would lie in memory of their own. */
+export interface FrameTaker {
+  /** The next 20 ms. Concealed: some of it was missing and is silence. Overwritten after this returns. */
+  frame(mulaw: Uint8Array, isConcealed: boolean): void;
+  /** A piece was dropped because what it holds had been delivered, or concealed, before it came. */
+  late(): void;
+  /** A jump of the time axis was followed without filling. */
+  resynced(): void;
 }
 
 const SAMPLES_PER_MS = CARRIER_RATE_HZ / 1_000;
@@ -33,8 +31,7 @@ assert(Number.isInteger(SAMPLES_PER_MS) && 2 * IN_STEP_SAMPLES < CARRIER_FRAME_S
  * clock change nothing.
  */
 export class InboundTrack {
-  readonly #deliver: (frame: Uint8Array, concealed: boolean) => void;
-  readonly #counters: InboundCounters;
+  readonly #taker: FrameTaker;
   readonly #frame = new Uint8Array(CARRIER_FRAME_SAMPLES);
   /** Samples of `#frame` that are filled, and whether some of them are made up. */
   #filled = 0;
@@ -44,10 +41,9 @@ export class InboundTrack {
   /** Late pieces in a row. */
   #behind = 0;
 
-  /** `deliver` gets a frame that is overwritten after it returns. It may not call the track. */
-  constructor(deliver: (frame: Uint8Array, concealed: boolean) => void, counters: InboundCounters) {
-    this.#deliver = deliver;
-    this.#counters = counters;
+  /** `taker` may not call the track. */
+  constructor(taker: FrameTaker) {
+    this.#taker = taker;
   }
 
   /** One piece, which began `timestampMs` into the stream. */
@@ -67,14 +63,14 @@ export class InboundTrack {
     } else if (length + ahead > IN_STEP_SAMPLES) {
       this.#append(mulaw, -ahead); // its beginning was delivered before
     } else if (++this.#behind < BEHIND_MAX) {
-      this.#counters.late++;
+      this.#taker.late();
     } else {
       this.#resync(at, mulaw);
     }
   }
 
   #resync(at: number, mulaw: Uint8Array): void {
-    this.#counters.resyncs++;
+    this.#taker.resynced();
     this.#next = at;
     this.#append(mulaw, 0);
   }
@@ -84,10 +80,8 @@ export class InboundTrack {
     this.#behind = 0;
     this.#next += end - start;
     // A whole frame where one is due, as they almost all come, is delivered as it is.
-    if (end - start === CARRIER_FRAME_SAMPLES && start + this.#filled === 0) {
-      this.#counters.frames++;
-      return this.#deliver(mulaw, false);
-    }
+    if (end - start === CARRIER_FRAME_SAMPLES && start + this.#filled === 0)
+      return this.#taker.frame(mulaw, false);
     const frame = this.#frame;
     let from = start;
     while (from < end) {
@@ -116,9 +110,7 @@ export class InboundTrack {
     const concealed = this.#concealed;
     this.#filled = 0;
     this.#concealed = false;
-    this.#counters.frames++;
-    if (concealed) this.#counters.concealed++;
-    this.#deliver(this.#frame, concealed);
+    this.#taker.frame(this.#frame, concealed);
   }
 }
 

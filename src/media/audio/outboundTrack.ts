@@ -20,14 +20,14 @@ export interface OutboundOptions {
   readonly playheadMs?: number | undefined;
 }
 
-/** Where the track's output goes, in order. */
+/** Where the track's output goes, in order. An object for the reason that FrameTaker gives. */
 export interface OutboundSink {
   /** Whole frames: the bytes `[start, end)`, valid during the call. */
-  media(mulaw: Uint8Array, start: number, end: number): void;
+  sendMedia(mulaw: Uint8Array, start: number, end: number): void;
   /** `name` comes back in a mark message when all sent before it was played, or cleared. */
-  mark(name: string): void;
+  sendMark(name: string): void;
   /** Everything that was sent and not played yet is to be forgotten. */
-  clear(): void;
+  sendClear(): void;
 }
 
 const MS_PER_BYTE = 1_000 / CARRIER_RATE_HZ;
@@ -57,10 +57,13 @@ const NOTHING = new Uint8Array(0);
  * utterance, and behind the first frame after a break: until that one is back nobody knows that playing goes on.
  */
 export class OutboundTrack {
-  readonly #options: OutboundOptions;
   readonly #sink: OutboundSink;
+  // What the options say.
+  readonly #leadMs: number;
+  readonly #markEveryMs: number;
   readonly #framesMax: number;
   readonly #messageFrames: number;
+  readonly #markPrefix: string;
 
   /** A ring of frames, of which the first `#frames` from `#head` on are whole and `#partial` bytes follow. */
   #ring: Uint8Array = NOTHING;
@@ -97,8 +100,10 @@ export class OutboundTrack {
   constructor(options: OutboundOptions, sink: OutboundSink) {
     for (const ms of [options.leadMs, options.markEveryMs, options.queueMs, options.messageMs])
       assert(ms >= FRAME_MS && ms % FRAME_MS === 0, `${ms} ms are whole frames`);
-    this.#options = options;
     this.#sink = sink;
+    this.#leadMs = options.leadMs;
+    this.#markEveryMs = options.markEveryMs;
+    this.#markPrefix = options.markPrefix;
     const isPossible = options.messageMs === FRAME_MS || 2 * options.messageMs <= options.leadMs;
     assert(isPossible, "one message is still played while the next is sent");
     this.#framesMax = options.queueMs / FRAME_MS;
@@ -180,7 +185,7 @@ export class OutboundTrack {
    * is not due.
    */
   pass(frame: Uint8Array, nowMs: number): boolean {
-    if (this.#queuedBytes > 0 || nowMs < this.#playheadMs + FRAME_MS - this.#options.leadMs) return false;
+    if (this.#queuedBytes > 0 || nowMs < this.#playheadMs + FRAME_MS - this.#leadMs) return false;
     this.#readyMs = nowMs;
     this.#send(frame, 0, 1, 0, nowMs);
     return true;
@@ -239,7 +244,7 @@ export class OutboundTrack {
     this.#markedMs = 0;
     this.#echoedMs = 0;
     this.#heardMs = 0;
-    this.#sink.clear();
+    this.#sink.sendClear();
     return heardMs;
   }
 
@@ -283,13 +288,13 @@ export class OutboundTrack {
 
   /** When a message of so many frames may go. */
   #dueMs(frames: number): number {
-    return Math.max(this.#readyMs, this.#playheadMs + frames * FRAME_MS - this.#options.leadMs);
+    return Math.max(this.#readyMs, this.#playheadMs + frames * FRAME_MS - this.#leadMs);
   }
 
   /** Frames of the next message: as many as wait, up to one that a mark follows, and not across the ring's end. */
   get #nextFrames(): number {
     const unmarked = (this.#sentMs - this.#markedMs) / FRAME_MS;
-    const room = Math.min(this.#messageFrames, this.#options.markEveryMs / FRAME_MS - unmarked);
+    const room = Math.min(this.#messageFrames, this.#markEveryMs / FRAME_MS - unmarked);
     const most = Math.min(this.#frames, room, this.#follows.length - this.#head);
     for (let n = 1; n < most; n++) if (this.#follows[this.#head + n - 1] !== 0) return n;
     return most;
@@ -317,9 +322,8 @@ export class OutboundTrack {
     this.#playheadMs = Math.max(this.#playheadMs, nowMs) + ms;
     this.#sentMs += ms;
     this.#speaking = (follows & UTTERANCE_END) === 0;
-    this.#sink.media(source, start, start + frames * CARRIER_FRAME_SAMPLES);
-    if (follows !== 0 || first || this.#sentMs - this.#markedMs >= this.#options.markEveryMs)
-      this.#sendMark(nowMs);
+    this.#sink.sendMedia(source, start, start + frames * CARRIER_FRAME_SAMPLES);
+    if (follows !== 0 || first || this.#sentMs - this.#markedMs >= this.#markEveryMs) this.#sendMark(nowMs);
   }
 
   #fillPartial(nowMs: number): void {
@@ -341,11 +345,11 @@ export class OutboundTrack {
     // The audio before it may have been played long ago.
     if (this.#markedMs === this.#echoedMs) this.#awaitedMs = Math.max(nowMs, this.#playheadMs);
     this.#markedMs = this.#sentMs;
-    this.#sink.mark(this.#markName(this.#sentMs));
+    this.#sink.sendMark(this.#markName(this.#sentMs));
   }
 
   #markName(positionMs: number): string {
-    return `${this.#options.markPrefix}${this.#generation}-${positionMs}`;
+    return `${this.#markPrefix}${this.#generation}-${positionMs}`;
   }
 
   #reserve(bytes: number): void {

@@ -8,7 +8,7 @@ import type { News, Prompt, Prompts } from "../../lane/news.ts";
 import type { CallTicket, TaskReport } from "../../lane/ticket.ts";
 import type { Agent, Audio, AudioFormat, CallFacts, Cut, Line } from "../agents/port.ts";
 import { TurnDetector } from "../audio/turnDetector.ts";
-import { Hearing } from "./hearing.ts";
+import { type CallerListener, Hearing } from "./hearing.ts";
 import { Patience } from "./patience.ts";
 import type { MakeRecorder, Recorder } from "./recorder.ts";
 import { Speech, type SpeechListener, type SpeechOutlet } from "./speech.ts";
@@ -27,8 +27,8 @@ export interface CallSurroundings extends SpeechOutlet {
   readonly prompts: Prompts;
   createAgent(settings: CallTicket["agent"], line: Line, facts: CallFacts): Agent;
   readonly createRecorder: MakeRecorder;
-  /** Called once, last. */
-  ended(report: TaskReport): void;
+  /** Called once, last, by the call in that slot. */
+  ended(slot: number, report: TaskReport): void;
 }
 
 /** On its way out: the call ends for this reason once all was heard, or at that time. */
@@ -37,7 +37,7 @@ interface Leaving extends Pick<TaskReport, "error" | "isApologized"> {
   readonly untilMs: number;
 }
 
-export class Call implements Line {
+export class Call implements Line, CallerListener {
   readonly ticket: CallTicket;
   readonly #around: CallSurroundings;
   readonly #agent: Agent;
@@ -80,24 +80,15 @@ export class Call implements Line {
       marked: (name, heardMs) => {
         if (!this.#isOver) this.#agent.marked(name, heardMs); // one of several may have made it hang up
       },
-      sent: (mulaw, start, end, playMs) => this.#recorder?.agent(mulaw, start, end, playMs),
     };
     this.#speech = new Speech(ticket, around, listener, this.#detector !== undefined);
     const { counts, codec } = around;
-    this.#hearing = new Hearing({
-      counts,
-      codec,
-      tap: (mulaw) => this.#listen(mulaw),
-      agent: (heard) => this.#agent.hear(heard),
-    });
+    this.#hearing = new Hearing(this, codec, counts);
     const nowMs = () => around.nowMs();
     this.#stream = new StreamReader(
+      this.#hearing,
       {
         started: (streamSid) => this.#begin(streamSid),
-        media: (timestampMs, mulaw) => {
-          this.#stalls.callerHeard();
-          this.#hearing.accept(timestampMs, mulaw);
-        },
         mark: (name) => {
           // Twilio sends a mark back even for audio it cleared, so a mark of a past generation is normal here.
           if (this.#speech.markEchoed(name)) this.#progressed(nowMs());
@@ -148,7 +139,7 @@ export class Call implements Line {
       return speech.isHeard || nowMs >= untilMs ? reason : undefined;
     }
     const unconfirmedMs = speech.stalledMs(nowMs);
-    if (this.#stalls.isLost(nowMs, unconfirmedMs)) {
+    if (this.#stalls.isLost(nowMs, unconfirmedMs, this.#hearing.hasCome())) {
       this.tell({ kind: "playout_stalled", behindMs: Math.round(unconfirmedMs) });
       return "media_lost";
     }
@@ -191,7 +182,7 @@ export class Call implements Line {
     try {
       this.#agent.ended(reason);
     } finally {
-      this.#around.ended({
+      this.#around.ended(this.ticket.slot, {
         reason,
         heardMs,
         digits: this.#digits,
@@ -307,7 +298,7 @@ export class Call implements Line {
     this.#patience = new Patience(limits, this.#startedMs, nowMs, resumed !== undefined);
     if (recording !== undefined)
       this.#recorder = this.#around.createRecorder(this.ticket, this.#startedMs, (news) => this.tell(news));
-    this.#speech.begin(streamSid);
+    this.#speech.begin(streamSid, this.#recorder);
     if (this.#announcedMs > nowMs) this.#announcing();
     if (this.#firstWordMs !== undefined) this.#patience.agentHeardUntil(this.#speech.lastWordMs(nowMs));
     if (this.#leaving !== undefined) this.#leave(this.#leaving); // its time begins now
@@ -324,7 +315,7 @@ export class Call implements Line {
   #leave(leaving: Omit<Leaving, "untilMs">): void {
     const nowMs = this.#around.nowMs();
     this.#speech.finish(nowMs);
-    this.#around.wakeBy(nowMs);
+    this.#around.wakeBy(this.ticket.slot, nowMs);
     this.#leaving = { ...leaving, untilMs: this.#speech.lastWordMs(nowMs) + GOODBYE_GRACE_MS };
   }
 
@@ -383,8 +374,9 @@ export class Call implements Line {
     });
   }
 
-  /** The caller, before the agent hears it. */
-  #listen(mulaw: Uint8Array): void {
+  // What the caller says, before the agent hears it, and when it does.
+
+  callerSaid(mulaw: Uint8Array): void {
     this.#recorder?.caller(mulaw);
     const detector = this.#detector;
     const turns = this.#turns;
@@ -394,6 +386,10 @@ export class Call implements Line {
     if (decision === "started") this.#callerStarted(detector, turns, nowMs);
     else if (decision === "stopped") this.#callerStopped(detector, turns, nowMs);
     else if (detector.isSpeaking) this.#callerGoesOn(detector, turns, nowMs);
+  }
+
+  agentHears(frame: Audio): void {
+    this.#agent.hear(frame);
   }
 
   #callerStarted(detector: TurnDetector, turns: Turns, nowMs: number): void {

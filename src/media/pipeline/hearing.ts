@@ -4,25 +4,26 @@ import { CARRIER_FRAME_SAMPLES, FRAME_MS } from "../../domain/audio.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import type { Audio, AudioFormat } from "../agents/port.ts";
 import type { Codec, Decoder } from "../audio/codec.ts";
-import { InboundTrack } from "../audio/inboundTrack.ts";
+import { type FrameTaker, InboundTrack } from "../audio/inboundTrack.ts";
 
 /** Caller's audio that waits for its agent: past it the oldest is dropped. */
 const BACKLOG_MS = 2_000;
 const BACKLOG_FRAMES = BACKLOG_MS / FRAME_MS;
 
-export interface HearingParts {
-  readonly counts: WorkerCounts;
-  readonly codec: Codec;
+/** Who hears the caller. An object for the reason that FrameTaker gives. */
+export interface CallerListener {
   /** Each 20 ms of the caller, as mu-law. Valid during the call only, as all frames here. */
-  readonly tap: (mulaw: Uint8Array) => void;
+  callerSaid(mulaw: Uint8Array): void;
   /** The same in the agent's format, once it is ready. */
-  readonly agent: (frame: Audio) => void;
+  agentHears(frame: Audio): void;
 }
 
-export class Hearing {
-  readonly #parts: HearingParts;
-  readonly #track: InboundTrack;
-  readonly #trackCounts = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
+export class Hearing implements FrameTaker {
+  readonly #listener: CallerListener;
+  readonly #codec: Codec;
+  readonly #counts: WorkerCounts;
+  readonly #track = new InboundTrack(this);
+  #hasCome = false;
   #isReady = false;
   #isClosed = false;
   #format: AudioFormat | undefined;
@@ -32,9 +33,10 @@ export class Hearing {
   #oldest = 0;
   #kept = 0;
 
-  constructor(parts: HearingParts) {
-    this.#parts = parts;
-    this.#track = new InboundTrack((mulaw) => this.#hear(mulaw), this.#trackCounts);
+  constructor(listener: CallerListener, codec: Codec, counts: WorkerCounts) {
+    this.#listener = listener;
+    this.#codec = codec;
+    this.#counts = counts;
   }
 
   /** Frames go to the agent from now on, those it has missed first. */
@@ -42,7 +44,7 @@ export class Hearing {
     if (this.#format?.encoding !== format.encoding || this.#format.rateHz !== format.rateHz) {
       this.#free();
       this.#format = format;
-      if (format.encoding === "pcm16") this.#decoder = this.#parts.codec.createDecoder(format.rateHz);
+      if (format.encoding === "pcm16") this.#decoder = this.#codec.createDecoder(format.rateHz);
     }
     this.#isReady = true;
     while (this.#kept > 0 && this.#isReady) {
@@ -60,18 +62,15 @@ export class Hearing {
 
   /** One media message of the stream. */
   accept(timestampMs: number, mulaw: Uint8Array): void {
-    const counted = this.#trackCounts;
+    this.#hasCome = true;
     this.#track.accept(timestampMs, mulaw);
-    const { counts } = this.#parts;
-    counts.heard(counted.frames - counted.concealed);
-    counted.frames = 0;
-    if (counted.concealed + counted.late + counted.resyncs === 0) return;
-    if (counted.concealed > 0) counts.add("framesConcealed", counted.concealed);
-    if (counted.late > 0) counts.add("framesLate", counted.late);
-    if (counted.resyncs > 0) counts.add("resyncs", counted.resyncs);
-    counted.concealed = 0;
-    counted.late = 0;
-    counted.resyncs = 0;
+  }
+
+  /** Whether anything has come since this was asked last. */
+  hasCome(): boolean {
+    const hasCome = this.#hasCome;
+    this.#hasCome = false;
+    return hasCome;
   }
 
   /** Nobody hears anything from here on, also of the message that is being taken. */
@@ -86,15 +85,27 @@ export class Hearing {
     this.#decoder = undefined;
   }
 
-  #hear(mulaw: Uint8Array): void {
-    if (!this.#isClosed) this.#parts.tap(mulaw);
-    if (this.#isClosed) return; // it may have ended by what the tap has heard
+  // What the track tells.
+
+  frame(mulaw: Uint8Array, isConcealed: boolean): void {
+    if (isConcealed) this.#counts.add("framesConcealed");
+    else this.#counts.heard();
+    if (!this.#isClosed) this.#listener.callerSaid(mulaw);
+    if (this.#isClosed) return; // it may have ended by what was heard
     if (this.#isReady) this.#tell(mulaw);
     else this.#keep(mulaw);
   }
 
+  late(): void {
+    this.#counts.add("framesLate");
+  }
+
+  resynced(): void {
+    this.#counts.add("resyncs");
+  }
+
   #tell(mulaw: Uint8Array): void {
-    this.#parts.agent(this.#decoder === undefined ? mulaw : this.#decoder.decode(mulaw));
+    this.#listener.agentHears(this.#decoder === undefined ? mulaw : this.#decoder.decode(mulaw));
   }
 
   #keep(mulaw: Uint8Array): void {
@@ -102,7 +113,7 @@ export class Hearing {
     if (this.#kept === BACKLOG_FRAMES) {
       this.#oldest = (this.#oldest + 1) % BACKLOG_FRAMES;
       this.#kept--;
-      this.#parts.counts.add("framesDroppedAgent");
+      this.#counts.add("framesDroppedAgent");
     }
     this.#backlog.set(mulaw, ((this.#oldest + this.#kept) % BACKLOG_FRAMES) * CARRIER_FRAME_SAMPLES);
     this.#kept++;

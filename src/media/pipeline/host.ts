@@ -58,7 +58,8 @@ export interface SharedMemory {
 
 /** A task's place in the worker: found by slot for its records, by async context for its exceptions. */
 interface Seat {
-  readonly ticket: CallTicket;
+  readonly slot: number;
+  readonly epoch: number;
   readonly report: (report: TaskReport) => void;
   call: Call | undefined;
 }
@@ -72,6 +73,7 @@ export class CallHost {
   readonly #equipment: Equipment;
   readonly #tellStray: (error: string) => void;
   readonly #seats: Seats<Seat>;
+  readonly #surroundings: CallSurroundings;
   readonly #whose = new AsyncLocalStorage<Seat>();
   #stopTicking: Stop | undefined;
   #idleTicks = 0;
@@ -96,19 +98,21 @@ export class CallHost {
     this.#lane = new LaneEnd(lane, "worker", clock, (kind, slot, epoch, bytes) =>
       this.#receive(kind, slot, epoch, bytes),
     );
+    this.#surroundings = this.#makeSurroundings();
   }
 
   /** Runs one call to its end. Never rejects. */
   run(ticket: CallTicket): Promise<TaskReport> {
     this.#lane.poll(); // what other calls were sent before this one came is done first: it may be deadly
     return new Promise((report) => {
-      const seat: Seat = { ticket, report, call: undefined };
-      this.#seats.take(ticket.slot, seat);
+      const { slot, epoch } = ticket;
+      const seat: Seat = { slot, epoch, report, call: undefined };
+      this.#seats.take(slot, seat);
       this.#startTicking();
       this.#begun(ticket);
       this.#within(seat, () => {
-        seat.call = new Call(ticket, this.#surroundings(seat));
-        this.#lane.write(RecordKind.ready, ticket.slot, ticket.epoch, NOTHING);
+        seat.call = new Call(ticket, this.#surroundings);
+        this.#lane.write(RecordKind.ready, slot, epoch, NOTHING);
         seat.call.resume();
       });
     });
@@ -126,15 +130,15 @@ export class CallHost {
     this.#remains.write(slot, epoch, left?.heardMs ?? 0, playheadMs, left?.resumeId ?? "");
   }
 
-  #surroundings(seat: Seat): CallSurroundings {
+  /** One for all calls. */
+  #makeSurroundings(): CallSurroundings {
     const { agents, codec, messages, createRecorder, prompts } = this.#equipment;
-    const { slot } = seat.ticket;
     return {
       lane: this.#lane,
       counts: this.#counts,
       remains: this.#remains,
       nowMs: () => this.#nowMs(),
-      wakeBy: (ms) => this.#seats.wakeBy(slot, ms),
+      wakeBy: (slot, ms) => this.#seats.wakeBy(slot, ms),
       codec,
       messages,
       prompts,
@@ -144,7 +148,7 @@ export class CallHost {
         if (type === undefined) throw new Error(`no agent type ${settings.type} in this worker`);
         return type.create(settings, line, facts);
       },
-      ended: (report) => this.#ended(seat, report),
+      ended: (slot, report) => this.#ended(this.#seats.at(slot)!, report),
     };
   }
 
@@ -153,7 +157,7 @@ export class CallHost {
     this.#beat();
     const seat = this.#seats.at(slot);
     // A record that comes after its call's end is nobody's.
-    if (seat?.call === undefined || seat.ticket.epoch !== epoch) return;
+    if (seat?.call === undefined || seat.epoch !== epoch) return;
     const nowMs = this.#wholeMs();
     this.#heldMs = nowMs;
     try {
@@ -230,7 +234,7 @@ export class CallHost {
   }
 
   #blame(seat: Seat | undefined, error: unknown): void {
-    const isOver = seat === undefined || this.#seats.at(seat.ticket.slot) !== seat;
+    const isOver = seat === undefined || this.#seats.at(seat.slot) !== seat;
     if (isOver) return this.#stray(error);
     this.#counts.add("callErrors");
     try {
@@ -247,7 +251,7 @@ export class CallHost {
   }
 
   #ended(seat: Seat, report: TaskReport): void {
-    this.#seats.leave(seat.ticket.slot);
+    this.#seats.leave(seat.slot);
     // The front reads the lane before it acts on the task's promise, so the last frames go out first.
     this.#lane.afterwards(() => seat.report(report));
   }

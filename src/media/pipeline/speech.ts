@@ -10,11 +10,12 @@ import type { CallTicket } from "../../lane/ticket.ts";
 import type { Audio, AudioFormat, Cut } from "../agents/port.ts";
 import type { Codec } from "../audio/codec.ts";
 import { LEVEL_MIN_DB, mulawLevelDb } from "../audio/level.ts";
-import { OutboundTrack, PARTIAL_AFTER_MS } from "../audio/outboundTrack.ts";
+import { type OutboundSink, OutboundTrack, PARTIAL_AFTER_MS } from "../audio/outboundTrack.ts";
 import type { MediaMessages } from "../protocol/mediaMessages.ts";
 import { OutboundEncoder } from "../protocol/outbound.ts";
 import { HeardLedger, type Utterance } from "./ledger.ts";
-import { Voice } from "./voice.ts";
+import type { Recorder } from "./recorder.ts";
+import { type MulawTaker, Voice } from "./voice.ts";
 
 /** Twilio holds at most this much of our audio: an interruption is as quick as this is short. */
 const LEAD_MS = 200;
@@ -42,18 +43,16 @@ export interface SpeechOutlet {
   nowMs(): number;
   readonly codec: Codec;
   readonly messages: MediaMessages;
-  /** The call wants to be ticked by then. */
-  wakeBy(ms: number): void;
+  /** The call in this slot wants to be ticked by then. */
+  wakeBy(slot: number, ms: number): void;
 }
 
-/** What the call is told, and who else listens. */
+/** What the call is told. */
 export interface SpeechListener {
   /** An utterance of the agent's is over. */
   over(utterance: Utterance): void;
   /** A mark of the agent's was heard, `heardMs` into its utterance. */
   marked(name: string, heardMs: number): void;
-  /** Frames on their way to Twilio, which plays them from `playMs` on. The bytes are valid during the call. */
-  sent(mulaw: Uint8Array, start: number, end: number, playMs: number): void;
 }
 
 /** Positions in a generation, in milliseconds. */
@@ -68,13 +67,15 @@ export interface Clearing extends Omit<Cut, "by"> {
   readonly droppedMs: number;
 }
 
-export class Speech {
-  readonly #ticket: CallTicket;
+export class Speech implements MulawTaker, OutboundSink {
+  readonly #slot: number;
+  readonly #epoch: number;
   readonly #outlet: SpeechOutlet;
   readonly #listener: SpeechListener;
   readonly #knowsLevels: boolean;
   readonly #track: OutboundTrack;
   readonly #ledger = new HeardLedger();
+  #recorder: Recorder | undefined;
   #encoder: OutboundEncoder | undefined;
   #voice: Voice | undefined;
   /** Heard of the agent, in generations that a clear has ended, and by the agent this one took over from. */
@@ -95,7 +96,8 @@ export class Speech {
   /** `knowsLevels`: whether anybody will ask how loud it is. */
   constructor(ticket: CallTicket, outlet: SpeechOutlet, listener: SpeechListener, knowsLevels: boolean) {
     this.#knowsLevels = knowsLevels;
-    this.#ticket = ticket;
+    this.#slot = ticket.slot;
+    this.#epoch = ticket.epoch;
     this.#outlet = outlet;
     this.#listener = listener;
     const left = ticket.resumed?.remains;
@@ -110,18 +112,13 @@ export class Speech {
         markPrefix: `${ticket.epoch}-`,
         playheadMs: left?.playheadMs,
       },
-      {
-        media: (source, start, end) => this.#media(source, start, end),
-        mark: (name) => this.#control(this.#encoder!.mark(name)),
-        clear: () => {
-          if (this.#encoder !== undefined) this.#control(this.#encoder.clear());
-        },
-      },
+      this,
     );
   }
 
-  /** The stream is up: what was said so far may be sent. */
-  begin(streamSid: StreamSid): void {
+  /** The stream is up: what was said so far may be sent, and is recorded if the call is. */
+  begin(streamSid: StreamSid, recorder: Recorder | undefined): void {
+    this.#recorder = recorder;
     this.#encoder = new OutboundEncoder(streamSid, this.#outlet.messages);
     this.#track.begin(this.#outlet.nowMs());
   }
@@ -131,7 +128,7 @@ export class Speech {
     this.#voice?.flush();
     this.#voice?.free();
     this.#voice = undefined; // making one may fail
-    this.#voice = new Voice(format, this.#outlet.codec, (mulaw) => this.#queue(mulaw));
+    this.#voice = new Voice(format, this.#outlet.codec, this);
   }
 
   /** Whether something said is still to be heard, or the agent is in the middle of saying it. */
@@ -240,7 +237,7 @@ export class Speech {
     this.#voice?.drain();
     if (this.#track.queuedMs + (mulaw.length * 1_000) / CARRIER_RATE_HZ > QUEUE_MS) return false;
     const startMs = this.#track.endMs;
-    this.#queue(mulaw);
+    this.take(mulaw);
     this.#prompts.push({ startMs, endMs: this.#track.endMs });
     this.#track.endUtterance(nowMs);
     this.#pump(nowMs);
@@ -268,7 +265,7 @@ export class Speech {
     const maySend = this.#maySend(nowMs);
     if (maySend) track.pump(nowMs);
     if (track.queuedMs > 0 || this.#voice?.hasPartial === true)
-      this.#outlet.wakeBy(maySend ? this.#dueMs : nowMs + FRAME_MS);
+      this.#outlet.wakeBy(this.#slot, maySend ? this.#dueMs : nowMs + FRAME_MS);
   }
 
   /** When more of what waits may go. */
@@ -366,25 +363,8 @@ export class Speech {
   }
 
   #writeRemains(): void {
-    const { slot, epoch } = this.#ticket;
     const heardMs = Math.round(this.totalHeardMs(this.#outlet.nowMs()));
-    this.#outlet.remains.write(slot, epoch, heardMs, this.#track.playheadMs, this.#resumeId);
-  }
-
-  #media(source: Uint8Array, start: number, end: number): void {
-    const { lane, counts } = this.#outlet;
-    const { slot, epoch } = this.#ticket;
-    const frames = (end - start) / CARRIER_FRAME_SAMPLES;
-    const playMs = this.#track.playheadMs - frames * FRAME_MS;
-    if (this.#knowsLevels) this.#noteLevels(source, start, end, playMs);
-    this.#listener.sent(source, start, end, playMs);
-    const message = this.#encoder!.media(source, start, end);
-    if (!lane.write(RecordKind.media, slot, epoch, message)) return counts.add("framesDroppedLane", frames);
-    counts.sent(frames, this.#track.lateMs);
-    if (this.#track.underruns !== this.#underruns) {
-      counts.add("underruns", this.#track.underruns - this.#underruns);
-      this.#underruns = this.#track.underruns;
-    }
+    this.#outlet.remains.write(this.#slot, this.#epoch, heardMs, this.#track.playheadMs, this.#resumeId);
   }
 
   #noteLevels(mulaw: Uint8Array, start: number, end: number, playMs: number): void {
@@ -396,12 +376,12 @@ export class Speech {
   }
 
   #control(text: Uint8Array): void {
-    const { slot, epoch } = this.#ticket;
-    this.#outlet.lane.write(RecordKind.control, slot, epoch, text);
+    this.#outlet.lane.write(RecordKind.control, this.#slot, this.#epoch, text);
   }
 
-  /** Returns the bytes taken. */
-  #queue(mulaw: Uint8Array): number {
+  // What the voice and the track do with it.
+
+  take(mulaw: Uint8Array): number {
     const nowMs = this.#outlet.nowMs();
     const isSent =
       mulaw.length === CARRIER_FRAME_SAMPLES && this.#maySend(nowMs) && this.#track.pass(mulaw, nowMs);
@@ -411,5 +391,29 @@ export class Speech {
       this.#track.mark(nowMs);
     }
     return taken;
+  }
+
+  sendMedia(source: Uint8Array, start: number, end: number): void {
+    const { lane, counts } = this.#outlet;
+    const frames = (end - start) / CARRIER_FRAME_SAMPLES;
+    const playMs = this.#track.playheadMs - frames * FRAME_MS;
+    if (this.#knowsLevels) this.#noteLevels(source, start, end, playMs);
+    this.#recorder?.agent(source, start, end, playMs);
+    const message = this.#encoder!.media(source, start, end);
+    if (!lane.write(RecordKind.media, this.#slot, this.#epoch, message))
+      return counts.add("framesDroppedLane", frames);
+    counts.sent(frames, this.#track.lateMs);
+    if (this.#track.underruns !== this.#underruns) {
+      counts.add("underruns", this.#track.underruns - this.#underruns);
+      this.#underruns = this.#track.underruns;
+    }
+  }
+
+  sendMark(name: string): void {
+    this.#control(this.#encoder!.mark(name));
+  }
+
+  sendClear(): void {
+    if (this.#encoder !== undefined) this.#control(this.#encoder.clear());
   }
 }

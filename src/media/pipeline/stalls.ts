@@ -7,23 +7,19 @@ const STALL_MS = 5_000;
 const ALIVE_MS = 200;
 
 export class Stalls {
-  #hasHeard = false;
   #heardMs = 0;
   #lookedMs = 0;
   /** Of the stall that is going on, as much as the caller was heard in. */
   #stalledMs = 0;
 
-  /** A frame of the caller's came. */
-  callerHeard(): void {
-    this.#hasHeard = true;
-  }
-
-  /** Nothing has been confirmed for `unconfirmedMs`. True once that has lasted too long; asked at least every `ALIVE_MS`. */
-  isLost(nowMs: number, unconfirmedMs: number): boolean {
+  /**
+   * Nothing has been confirmed for `unconfirmedMs`, and the caller has been heard since this was asked last, or not. True
+   * once that has lasted too long; asked at least every `ALIVE_MS`.
+   */
+  isLost(nowMs: number, unconfirmedMs: number, hasHeard: boolean): boolean {
     const sinceMs = nowMs - this.#lookedMs;
     this.#lookedMs = nowMs;
-    if (this.#hasHeard) this.#heardMs = nowMs;
-    this.#hasHeard = false;
+    if (hasHeard) this.#heardMs = nowMs;
     if (unconfirmedMs <= sinceMs) this.#stalledMs = 0;
     else if (nowMs - this.#heardMs < ALIVE_MS) this.#stalledMs += Math.min(sinceMs, ALIVE_MS);
     return this.#stalledMs >= STALL_MS;

@@ -11,20 +11,25 @@ import { decodeMessage, type Message } from "../protocol/messages.ts";
 const MALFORMED_MAX = 50;
 const MALFORMED_MS = 10_000;
 
-/** What a stream says, to whoever has the call. */
+/** What a stream says beside audio, to whoever has the call. */
 export interface StreamListener {
   started(streamSid: StreamSid): void;
-  /** The caller's audio, valid during the call only. */
-  media(timestampMs: number, mulaw: Uint8Array): void;
   mark(name: string): void;
   dtmf(digit: string): void;
   stopped(): void;
   violated(violation: StreamViolation): void;
 }
 
+/** Where the caller's audio goes. */
+export interface AudioTaker {
+  /** A piece of it, which began `timestampMs` into the stream; valid during the call only. */
+  accept(timestampMs: number, mulaw: Uint8Array): void;
+}
+
 const utf8 = new TextEncoder();
 
 export class StreamReader {
+  readonly #audio: AudioTaker;
   readonly #listener: StreamListener;
   readonly #messages: MediaMessages;
   readonly #counts: WorkerCounts;
@@ -34,7 +39,14 @@ export class StreamReader {
   #malformed = 0;
   #malformedSinceMs = 0;
 
-  constructor(listener: StreamListener, messages: MediaMessages, counts: WorkerCounts, nowMs: () => number) {
+  constructor(
+    audio: AudioTaker,
+    listener: StreamListener,
+    messages: MediaMessages,
+    counts: WorkerCounts,
+    nowMs: () => number,
+  ) {
+    this.#audio = audio;
     this.#listener = listener;
     this.#messages = messages;
     this.#counts = counts;
@@ -57,7 +69,7 @@ export class StreamReader {
   read(bytes: Uint8Array): void {
     const messages = this.#messages;
     if (this.#streamSid === undefined || !messages.read(bytes)) this.#control(decodeMessage(bytes));
-    else if (messages.isOf(this.#sidBytes)) this.#listener.media(messages.timestampMs, messages.codes);
+    else if (messages.isOf(this.#sidBytes)) this.#audio.accept(messages.timestampMs, messages.codes);
     else this.#listener.violated("foreign_stream");
   }
 
@@ -74,7 +86,7 @@ export class StreamReader {
     switch (message.event) {
       case "media":
         if (message.track !== "inbound") return;
-        return listener.media(message.timestampMs, message.payload);
+        return this.#audio.accept(message.timestampMs, message.payload);
       case "mark":
         return listener.mark(message.name);
       case "dtmf":

@@ -4,12 +4,17 @@ import { CARRIER_FRAME_SAMPLES, frameSamples } from "../../domain/audio.ts";
 import type { Audio, AudioFormat } from "../agents/port.ts";
 import type { Codec, Encoder } from "../audio/codec.ts";
 
-/** Takes mu-law; returns how many bytes were taken, fewer than given when there is no more room. */
-export type MulawTaker = (mulaw: Uint8Array) => number;
+/** An object for the reason that FrameTaker gives. */
+export interface MulawTaker {
+  /** Returns how many bytes were taken: fewer than given when there is no more room. */
+  take(mulaw: Uint8Array): number;
+}
 
 export class Voice {
-  readonly #take: MulawTaker;
-  readonly #format: AudioFormat;
+  /** Of the audio that it is given. */
+  readonly rateHz: number;
+  readonly #taker: MulawTaker;
+  /** None where that is mu-law. */
   readonly #encoder: Encoder | undefined;
   readonly #frameSamples: number;
   /** Samples that don't fill a frame yet; made when first needed. */
@@ -18,15 +23,11 @@ export class Voice {
   /** The filter holds the end of what was said. */
   #isSounding = false;
 
-  constructor(format: AudioFormat, codec: Codec, take: MulawTaker) {
-    this.#take = take;
-    this.#format = format;
-    this.#frameSamples = frameSamples(format.rateHz);
-    this.#encoder = format.encoding === "pcm16" ? codec.createEncoder(format.rateHz) : undefined;
-  }
-
-  get rateHz(): number {
-    return this.#format.rateHz;
+  constructor({ encoding, rateHz }: AudioFormat, codec: Codec, taker: MulawTaker) {
+    this.rateHz = rateHz;
+    this.#taker = taker;
+    this.#frameSamples = frameSamples(rateHz);
+    this.#encoder = encoding === "pcm16" ? codec.createEncoder(rateHz) : undefined;
   }
 
   /** Whether something of what was said waits here for the rest of its frame. */
@@ -36,7 +37,7 @@ export class Voice {
 
   /** Takes audio of the format. Returns the samples taken: fewer than given when there is no more room. */
   say(audio: Audio): number {
-    if (this.#format.encoding === "mulaw") return this.#take(audio as Uint8Array);
+    if (this.#encoder === undefined) return this.#taker.take(audio as Uint8Array);
     const samples = audio as Int16Array;
     const whole = this.#frameSamples;
     let taken = 0;
@@ -88,6 +89,6 @@ export class Voice {
 
   #convert(samples: Int16Array): boolean {
     this.#isSounding = this.#frameSamples > CARRIER_FRAME_SAMPLES;
-    return this.#take(this.#encoder!.encode(samples)) === CARRIER_FRAME_SAMPLES;
+    return this.#taker.take(this.#encoder!.encode(samples)) === CARRIER_FRAME_SAMPLES;
   }
 }

@@ -49,7 +49,7 @@ describe("any conversation", () => {
         const track = new OutboundTrack(
           { leadMs, markEveryMs: 200, queueMs, messageMs, markPrefix: "m" },
           {
-            media(mulaw, start, end) {
+            sendMedia(mulaw, start, end) {
               const ms = (end - start) / 8;
               assert.ok(ms % FRAME_MS === 0 && ms <= messageMs);
               if (bufferedUntilMs < nowMs) assert.equal(ms, FRAME_MS, "what ends a silence is not held up");
@@ -60,12 +60,12 @@ describe("any conversation", () => {
               const atMs = nowMs + delay(there);
               for (let n = 0; n < ms; n += FRAME_MS) toTwilio.send({ kind: "media", generation }, atMs);
             },
-            mark(name) {
+            sendMark(name) {
               assert.ok(!names.has(name), "a mark's name is unique");
               names.add(name);
               toTwilio.send({ kind: "mark", name }, nowMs + delay(there));
             },
-            clear: () => toTwilio.send({ kind: "clear" }, nowMs + delay(there)),
+            sendClear: () => toTwilio.send({ kind: "clear" }, nowMs + delay(there)),
           },
         );
         const echo = (name: string) => fromTwilio.send(name, nowMs + delay(back));
@@ -144,12 +144,12 @@ describe("any conversation", () => {
         const track = new OutboundTrack(
           { leadMs, markEveryMs: 200, queueMs: 30_000, messageMs, markPrefix: "m" },
           {
-            media(_, start, end) {
+            sendMedia(_, start, end) {
               for (let at = start; at < end; at += FRAME)
                 toTwilio.send({ kind: "media", generation: 0 }, nowMs + thereMs);
             },
-            mark: (name) => toTwilio.send({ kind: "mark", name }, nowMs + thereMs),
-            clear: () => assert.fail(),
+            sendMark: (name) => toTwilio.send({ kind: "mark", name }, nowMs + thereMs),
+            sendClear: () => assert.fail(),
           },
         );
         track.push(new Uint8Array(3_000 * 8), nowMs);

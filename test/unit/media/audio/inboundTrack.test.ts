@@ -1,23 +1,37 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type InboundCounters, InboundTrack } from "../../../../src/media/audio/inboundTrack.ts";
+import { type FrameTaker, InboundTrack } from "../../../../src/media/audio/inboundTrack.ts";
 
 const FRAME = 160;
 const SILENCE = 0xff;
 /** What timestamps and the track's own idea of them may differ by. */
 const TOLERANCE_MS = 8;
 
+/** Counts what happens, and hands on each frame. */
+function counting(frame: FrameTaker["frame"]) {
+  const counters = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
+  const track = new InboundTrack({
+    frame(mulaw, isConcealed) {
+      counters.frames++;
+      if (isConcealed) counters.concealed++;
+      frame(mulaw, isConcealed);
+    },
+    late: () => counters.late++,
+    resynced: () => counters.resyncs++,
+  });
+  return { track, counters };
+}
+
 /** A track and everything it delivered. */
 function listen() {
-  const counters: InboundCounters = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
   const delivered: number[] = [];
   const concealed: boolean[] = [];
-  const track = new InboundTrack((frame, isConcealed) => {
+  const { track, counters } = counting((frame, isConcealed) => {
     assert.equal(frame.length, FRAME);
     delivered.push(...frame);
     concealed.push(isConcealed);
-  }, counters);
+  });
   return {
     track,
     counters,
@@ -54,8 +68,7 @@ describe("the caller's track", () => {
 
   it("delivers a whole frame without a copy, and what is put together from memory of its own", () => {
     const delivered: Uint8Array[] = [];
-    const counters: InboundCounters = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
-    const track = new InboundTrack((frame) => delivered.push(frame), counters);
+    const { track } = counting((frame) => delivered.push(frame));
     const bytes = new Uint8Array(FRAME).fill(7);
     track.accept(0, bytes);
     assert.equal(delivered[0], bytes);
@@ -172,8 +185,7 @@ describe("the caller's track", () => {
 
   it("hears nothing but the caller in an hour of a clock that drifts", () => {
     for (const partsPerMillion of [-300, 300]) {
-      const counters: InboundCounters = { frames: 0, concealed: 0, late: 0, resyncs: 0 };
-      const track = new InboundTrack(() => {}, counters);
+      const { track, counters } = counting(() => {});
       const frames = 180_000;
       const bytes = new Uint8Array(FRAME);
       for (let frame = 0; frame < frames; frame++) {

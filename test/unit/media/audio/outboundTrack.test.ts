@@ -16,13 +16,13 @@ function speak(options: Partial<typeof OPTIONS> & { playheadMs?: number } = {}) 
   const track = new OutboundTrack(
     { ...OPTIONS, ...options },
     {
-      media(frame, start, end) {
+      sendMedia(frame, start, end) {
         assert.equal(end - start, FRAME);
         const [voice, ...rest] = frame.subarray(start, end);
         sent.push(rest.every((byte) => byte === voice) ? voice! : -1);
       },
-      mark: (name) => sent.push(name),
-      clear: () => sent.push("clear"),
+      sendMark: (name) => sent.push(name),
+      sendClear: () => sent.push("clear"),
     },
   );
   return {
@@ -57,9 +57,9 @@ describe("the agent's speech", () => {
     const track = new OutboundTrack(
       { ...OPTIONS, messageMs: 100 },
       {
-        media: (_, start, end) => messages.push(`${(end - start) / 8} ms`),
-        mark: (name) => messages.push(name),
-        clear: () => {},
+        sendMedia: (_, start, end) => messages.push(`${(end - start) / 8} ms`),
+        sendMark: (name) => messages.push(name),
+        sendClear: () => {},
       },
     );
     track.push(speech(700), 0);
@@ -93,9 +93,9 @@ describe("the agent's speech", () => {
     assert.deepEqual(sends(), [1, "m0-20"]);
     const tail: number[] = [];
     const padded = new OutboundTrack(OPTIONS, {
-      media: (frame, start, end) => tail.push(...frame.subarray(start, end)),
-      mark: () => {},
-      clear: () => {},
+      sendMedia: (frame, start, end) => tail.push(...frame.subarray(start, end)),
+      sendMark: () => {},
+      sendClear: () => {},
     });
     padded.push(speech(7.5, 2), 0);
     padded.endUtterance(0);

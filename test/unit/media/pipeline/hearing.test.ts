@@ -4,10 +4,10 @@ import fc from "fast-check";
 import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/domain/audio.ts";
 import { WorkerCounts } from "../../../../src/lane/counts.ts";
 import type { Audio, AudioFormat } from "../../../../src/media/agents/port.ts";
-import { codecOf } from "../../../../src/media/audio/codec.ts";
+import { type Codec, codecOf } from "../../../../src/media/audio/codec.ts";
 import { decodeMulaw } from "../../../../src/media/kernels/g711.ts";
 import { loadKernels } from "../../../../src/media/kernels/kernels.ts";
-import { Hearing } from "../../../../src/media/pipeline/hearing.ts";
+import { type CallerListener, Hearing } from "../../../../src/media/pipeline/hearing.ts";
 
 const FRAME = 160;
 const BACKLOG_FRAMES = 100;
@@ -26,27 +26,27 @@ function hearing() {
   const heard: Audio[] = [];
   /** What the agent does as it hears. */
   const agent = { reacts: () => {} };
-  const one = new Hearing({
-    counts,
-    codec: {
-      ...codec,
-      createDecoder(rateHz) {
-        made.decoders++;
-        const decoder = codec.createDecoder(rateHz);
-        const free = decoder.free.bind(decoder);
-        decoder.free = () => {
-          made.freed++;
-          free();
-        };
-        return decoder;
-      },
-    },
-    tap: (mulaw) => tapped.push(mulaw.slice()),
-    agent(frame) {
+  const listener: CallerListener = {
+    callerSaid: (mulaw) => tapped.push(mulaw.slice()),
+    agentHears(frame) {
       heard.push(frame.slice());
       agent.reacts();
     },
-  });
+  };
+  const watched: Codec = {
+    ...codec,
+    createDecoder(rateHz) {
+      made.decoders++;
+      const decoder = codec.createDecoder(rateHz);
+      const free = decoder.free.bind(decoder);
+      decoder.free = () => {
+        made.freed++;
+        free();
+      };
+      return decoder;
+    },
+  };
+  const one = new Hearing(listener, watched, counts);
   let said = 0;
   return {
     ...{ hearing: one, counts, made, tapped, heard, agent },

@@ -1,6 +1,7 @@
 // All the calls of one worker, in this thread: the test stands in for the front thread at the other end of the lane.
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import { LONG_AGO_MS } from "../../../../src/domain/clock.ts";
 import { WorkerCounts } from "../../../../src/lane/counts.ts";
 import { createLaneMemory, LaneEnd, RecordKind } from "../../../../src/lane/lane.ts";
 import { CallRemains } from "../../../../src/lane/remains.ts";
@@ -126,7 +127,7 @@ describe("a worker's host", () => {
   it("leaves word that it has begun a call, before the call's own code runs", async (t) => {
     const { run, remains } = host(t);
     await run({ agent: { ...ECHO, type: "throwing", at: "create" } as never, slot: 4, epoch: 5 });
-    const nothing = { heardMs: 0, playheadMs: Number.NEGATIVE_INFINITY, resumeId: "" };
+    const nothing = { heardMs: 0, playheadMs: LONG_AGO_MS, resumeId: "" };
     assert.deepEqual(remains.read(4, 5), nothing);
     const left = { heardMs: 900, playheadMs: 77, resumeId: "session-1" };
     await run({ agent: ECHO, slot: 4, epoch: 6, resumed: { ...RESUMED, remains: left } });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import fc from "fast-check";
 import { AGENT_RATES_HZ, type AgentRateHz, frameSamples } from "../../../../src/domain/audio.ts";
+import { LONG_AGO_MS } from "../../../../src/domain/clock.ts";
 import type { CallTicket } from "../../../../src/lane/ticket.ts";
 import type { Utterance } from "../../../../src/media/pipeline/ledger.ts";
 import { Speech, type SpeechListener } from "../../../../src/media/pipeline/speech.ts";
@@ -23,11 +24,10 @@ function speech(t: TestContext, rateHz: AgentRateHz = 8_000, changes: Partial<Ca
   const listener: SpeechListener = {
     over: (utterance) => over.push(utterance),
     marked: (name, heardMs) => heardMarks.push(`${name} at ${heardMs}`),
-    sent() {},
   };
   const said = new Speech(ticket(changes), made.around, listener, true);
   said.speaks({ encoding: "pcm16", rateHz });
-  said.begin(STREAM_SID);
+  said.begin(STREAM_SID, undefined);
   t.after(() => {
     said.close(made.clock.nowMs());
     made.close();
@@ -220,7 +220,7 @@ describe("what speech leaves behind", () => {
     one.leaveBehind("session-1");
     assert.deepEqual(remains.read(SLOT, EPOCH), {
       heardMs: 0,
-      playheadMs: Number.NEGATIVE_INFINITY,
+      playheadMs: LONG_AGO_MS,
       resumeId: "session-1",
     });
     const startedMs = clock.nowMs();

@@ -167,7 +167,7 @@ export function surroundings({ rateHz = 8_000 as AgentRateHz, react = (_event: s
       agent = new RememberingAgent(line, facts, rateHz, react);
       return agent;
     },
-    ended: (report) => reports.push(report),
+    ended: (_slot, report) => reports.push(report),
   };
   /** All records so far, as the front thread would read them. */
   const readRecords = () => {

@@ -13,10 +13,12 @@ const codec = codecOf(await loadKernels());
 /** A voice, and the bytes that were taken of it: at most so many. */
 function voice(format: AudioFormat, room = Number.POSITIVE_INFINITY) {
   const taken: number[] = [];
-  const one = new Voice(format, codec, (mulaw) => {
-    const takes = Math.min(mulaw.length, room - taken.length);
-    taken.push(...mulaw.subarray(0, takes));
-    return takes;
+  const one = new Voice(format, codec, {
+    take(mulaw) {
+      const takes = Math.min(mulaw.length, room - taken.length);
+      taken.push(...mulaw.subarray(0, takes));
+      return takes;
+    },
   });
   return { voice: one, taken };
 }

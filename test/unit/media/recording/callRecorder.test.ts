@@ -152,12 +152,12 @@ describe("a recording", () => {
         const track = new OutboundTrack(
           { leadMs: 200, markEveryMs: 200, queueMs: 30_000, messageMs: 100, markPrefix: "" },
           {
-            media(source, start, end) {
+            sendMedia(source, start, end) {
               ear.play(source.slice(start, end), clock.nowMs() - startedMs);
               recorder.agent(source, start, end, track.playheadMs - (end - start) / 8);
             },
-            mark() {},
-            clear: () => ear.clear(clock.nowMs() - startedMs),
+            sendMark() {},
+            sendClear: () => ear.clear(clock.nowMs() - startedMs),
           },
         );
         let said = 0;
