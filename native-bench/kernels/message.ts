@@ -5,7 +5,7 @@ import { frameSamples } from "../../src/domain/audio.ts";
 import { StreamSid } from "../../src/domain/ids.ts";
 import { codecOf } from "../../src/media/audio/codec.ts";
 import { loadKernels } from "../../src/media/kernels/kernels.ts";
-import { MediaMessages, mediaPrefix } from "../../src/media/protocol/mediaMessages.ts";
+import { MediaMessages } from "../../src/media/protocol/mediaMessages.ts";
 import { doubled, halved } from "../peers/linear.ts";
 import { type Kernel, MESSAGES, STREAM_SID, WIDE } from "./kernel.ts";
 
@@ -16,7 +16,7 @@ const messages = new MediaMessages(kernels);
 const codec = codecOf(kernels);
 const decoder = codec.createDecoder(RATE_HZ);
 const encoder = codec.createEncoder(RATE_HZ);
-const prefix = mediaPrefix(StreamSid(STREAM_SID));
+const prefix = messages.take(StreamSid(STREAM_SID));
 const spoken = WIDE.map((samples) => samples.slice(0, frameSamples(RATE_HZ)));
 
 export const message: readonly Kernel[] = [

@@ -7,7 +7,7 @@ import { type FrameTaker, InboundTrack } from "../../src/media/audio/inboundTrac
 import { loadKernels } from "../../src/media/kernels/kernels.ts";
 import { MediaMessages } from "../../src/media/protocol/mediaMessages.ts";
 import { decodeMessage } from "../../src/media/protocol/messages.ts";
-import { OutboundEncoder } from "../../src/media/protocol/outbound.ts";
+import { StreamMessages } from "../../src/media/protocol/streamMessages.ts";
 
 const AGENT_RATE_HZ = 16_000;
 
@@ -19,13 +19,13 @@ const messages = new MediaMessages(kernels);
 class Stream implements FrameTaker {
   readonly #in = codec.createDecoder(AGENT_RATE_HZ);
   readonly #out = codec.createEncoder(AGENT_RATE_HZ);
-  readonly #encoder: OutboundEncoder;
+  readonly #messages: StreamMessages;
   readonly #send: (bytes: Uint8Array) => void;
   readonly #track = new InboundTrack(this);
 
   constructor(streamSid: StreamSid, send: (bytes: Uint8Array) => void) {
     this.#send = send;
-    this.#encoder = new OutboundEncoder(streamSid, messages);
+    this.#messages = new StreamMessages(streamSid, messages);
   }
 
   hear(timestampMs: number, codes: Uint8Array): void {
@@ -35,11 +35,12 @@ class Stream implements FrameTaker {
   free(): void {
     this.#in.free();
     this.#out.free();
+    this.#messages.close();
   }
 
   frame(mulaw: Uint8Array): void {
     const codes = this.#out.encode(this.#in.decode(mulaw)); // the agent says what it hears
-    this.#send(this.#encoder.media(codes, 0, codes.length));
+    this.#send(this.#messages.media(codes, 0, codes.length));
   }
 
   late(): void {}

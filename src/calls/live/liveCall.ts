@@ -5,7 +5,7 @@ import type { AccountSid, CallSid, RunId } from "../../domain/ids.ts";
 import type { News, ToldNews } from "../../lane/news.ts";
 import type { TaskReport } from "../../lane/ticket.ts";
 import { decodeMessage } from "../../media/protocol/messages.ts";
-import { framesIn } from "../../media/protocol/outbound.ts";
+import { framesIn } from "../../media/protocol/streamMessages.ts";
 import type { Placement, PlacementListener } from "../../pool/placement.ts";
 import { type CallDirection, type CallRecords, endedByOf } from "../log/records.ts";
 import type { CallObserver } from "../observer.ts";

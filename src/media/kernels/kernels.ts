@@ -19,6 +19,11 @@ export interface Kernels {
   readBase64(start: number): number;
   /** `length` bytes from the address `source` on → base64 from `target` on. Returns its characters. */
   writeBase64(source: number, length: number, target: number): number;
+  /**
+   * What begins at the address `prefix`, then `length` bytes from the address `source` on as base64, then the end of a
+   * media message → TEXT. Returns its characters.
+   */
+  writeMedia(prefix: number, source: number, length: number): number;
   /** CODES_IN → SAMPLES_OUT, which is at `ratio` (1, 2, 3 or 6) times the telephone's rate. */
   decode(state: number, ratio: number): void;
   /** SAMPLES_IN → CODES_OUT. */

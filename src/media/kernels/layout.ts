@@ -14,13 +14,18 @@
 //   FOUND        16       readMedia: what it says, see below
 //   PAYLOAD      12,288   readMedia: its audio, mu-law, and room for what is written behind its end
 //   SPEECH       800      writeBase64: mu-law for the caller, up to 100 ms, and room behind its end
-//   TEXT         2,048    the message that it goes out in
+//   TEXT         2,048    writeMedia: the message that it goes out in
+//   PREFIXES     2 MB     one prefix of 128 bytes after the other: what each stream's messages begin with, see below
 //   STATES                one state of 384 bytes after the other: what each direction of each call remembers
 //
 // A filter, for a ratio of L:
 //   0   shift of the way down's sums (Int32), on the way up it is 1
 //   4   gain of the way down's pure phase (Int32)
 //   16  L - 1 rows of 32 taps (Int16), the way up; and as many for the way down
+//
+// A prefix:
+//   0    up to 127 characters
+//   127  how many they are (Uint8)
 //
 // What was found in a message:
 //   0   timestamp, in milliseconds (Float64)
@@ -48,6 +53,10 @@ export const MESSAGE_BYTES = 16_384;
 export const PAYLOAD_BYTES = (MESSAGE_BYTES / 4) * 3;
 export const SPEECH_BYTES = 800;
 export const TEXT_BYTES = 2_048;
+export const PREFIX_BYTES = 128;
+export const PREFIX_LENGTH_AT = 127;
+/** Streams of one worker, which may have all 10,000 calls that there can be. */
+export const PREFIXES_MAX = 16_384;
 export const SID_START_AT = 8;
 export const SID_END_AT = 12;
 
@@ -68,9 +77,10 @@ export const FOUND = MESSAGE + MESSAGE_BYTES + SLACK_BYTES;
 export const PAYLOAD = FOUND + 16;
 export const SPEECH = PAYLOAD + PAYLOAD_BYTES + SLACK_BYTES;
 export const TEXT = SPEECH + SPEECH_BYTES + SLACK_BYTES;
-export const STATES = TEXT + TEXT_BYTES;
+export const PREFIXES = TEXT + TEXT_BYTES;
+export const STATES = PREFIXES + PREFIXES_MAX * PREFIX_BYTES;
 
-/** WebAssembly's unit of memory. There is room for 43,000 directions, and pages that nobody used cost nothing. */
+/** WebAssembly's unit of memory. There is room for 38,000 directions, and pages that nobody used cost nothing. */
 export const PAGE_BYTES = 0x1_00_00;
 export const PAGES = 256;
 export const STATES_MAX = ((PAGES * PAGE_BYTES - STATES) / STATE_BYTES) | 0;

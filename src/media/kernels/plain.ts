@@ -25,12 +25,14 @@ import {
   PHASES,
   PLANE_BYTES,
   PLANES,
+  PREFIX_LENGTH_AT,
   ROW_BYTES,
   ROWS_AT,
   SAMPLES_IN,
   SAMPLES_OUT,
   SID_END_AT,
   SID_START_AT,
+  TEXT,
 } from "./layout.ts";
 import { createMediaFrame, scanMedia } from "./scan.ts";
 
@@ -38,6 +40,7 @@ const FRAME = CARRIER_BYTES / 2;
 const HISTORY = HISTORY_BYTES / 2;
 const TAPS = ROW_BYTES / 2;
 const FRACTION_BITS = 14;
+const MEDIA_END = new TextEncoder().encode('"}}');
 
 export function plainKernels(): Kernels {
   const memory = { buffer: new ArrayBuffer(PAGES * PAGE_BYTES) };
@@ -136,6 +139,13 @@ export function plainKernels(): Kernels {
       return end;
     },
     writeBase64: (source, length, target) => encodeBase64(bytes, source, source + length, bytes, target),
+    writeMedia(prefix, source, length) {
+      const audioAt = bytes[prefix + PREFIX_LENGTH_AT]!;
+      bytes.copyWithin(TEXT, prefix, prefix + audioAt);
+      const endAt = audioAt + encodeBase64(bytes, source, source + length, bytes, TEXT + audioAt);
+      bytes.set(MEDIA_END, TEXT + endAt);
+      return endAt + MEDIA_END.length;
+    },
   };
 }
 

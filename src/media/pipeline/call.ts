@@ -3,11 +3,12 @@
 import { CARRIER_FRAME_SAMPLES, FRAME_MS } from "../../domain/audio.ts";
 import { LONG_AGO_MS } from "../../domain/clock.ts";
 import type { EndReason } from "../../domain/endings.ts";
-import type { StreamSid } from "../../domain/ids.ts";
 import type { News, Prompt, Prompts } from "../../lane/news.ts";
 import type { CallTicket, TaskReport } from "../../lane/ticket.ts";
 import type { Agent, Audio, AudioFormat, CallFacts, Cut, Line } from "../agents/port.ts";
 import { TurnDetector } from "../audio/turnDetector.ts";
+import type { MediaMessages } from "../protocol/mediaMessages.ts";
+import type { StreamMessages } from "../protocol/streamMessages.ts";
 import { type CallerListener, Hearing } from "./hearing.ts";
 import { Patience } from "./patience.ts";
 import type { MakeRecorder, Recorder } from "./recorder.ts";
@@ -24,6 +25,7 @@ const AGENT_TICK_MS = 20;
 
 /** What a call needs of the worker it runs in. */
 export interface CallSurroundings extends SpeechOutlet {
+  readonly messages: MediaMessages;
   readonly prompts: Prompts;
   createAgent(settings: CallTicket["agent"], line: Line, facts: CallFacts): Agent;
   readonly createRecorder: MakeRecorder;
@@ -88,7 +90,7 @@ export class Call implements Line, CallerListener {
     this.#stream = new StreamReader(
       this.#hearing,
       {
-        started: (streamSid) => this.#begin(streamSid),
+        started: (stream) => this.#begin(stream),
         mark: (name) => {
           // Twilio sends a mark back even for audio it cleared, so a mark of a past generation is normal here.
           if (this.#speech.markEchoed(name)) this.#progressed(nowMs());
@@ -169,6 +171,7 @@ export class Call implements Line, CallerListener {
       this.#recorder?.finish(nowMs); // tells how long it has recorded
     } finally {
       this.#isOver = true;
+      this.#stream.close();
       this.#putAway(reason, why, nowMs);
     }
   }
@@ -286,7 +289,7 @@ export class Call implements Line, CallerListener {
     return this.#isOver || this.#leaving !== undefined;
   }
 
-  #begin(streamSid: StreamSid): void {
+  #begin(stream: StreamMessages): void {
     const nowMs = this.#around.nowMs();
     const { agent, recording, resumed } = this.ticket;
     this.#startedMs = nowMs - (resumed?.talkedMs ?? 0);
@@ -298,7 +301,7 @@ export class Call implements Line, CallerListener {
     this.#patience = new Patience(limits, this.#startedMs, nowMs, resumed !== undefined);
     if (recording !== undefined)
       this.#recorder = this.#around.createRecorder(this.ticket, this.#startedMs, (news) => this.tell(news));
-    this.#speech.begin(streamSid, this.#recorder);
+    this.#speech.begin(stream, this.#recorder);
     if (this.#announcedMs > nowMs) this.#announcing();
     if (this.#firstWordMs !== undefined) this.#patience.agentHeardUntil(this.#speech.lastWordMs(nowMs));
     if (this.#leaving !== undefined) this.#leave(this.#leaving); // its time begins now

@@ -2,7 +2,6 @@
 // frames for the stream's socket, paced and marked, and the ledger of what was heard.
 import { CARRIER_FRAME_SAMPLES, CARRIER_RATE_HZ, FRAME_MS } from "../../domain/audio.ts";
 import { LONG_AGO_MS } from "../../domain/clock.ts";
-import type { StreamSid } from "../../domain/ids.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import { type LaneEnd, RecordKind } from "../../lane/lane.ts";
 import type { CallRemains } from "../../lane/remains.ts";
@@ -11,8 +10,7 @@ import type { Audio, AudioFormat, Cut } from "../agents/port.ts";
 import type { Codec } from "../audio/codec.ts";
 import { LEVEL_MIN_DB, mulawLevelDb } from "../audio/level.ts";
 import { type OutboundSink, OutboundTrack, PARTIAL_AFTER_MS } from "../audio/outboundTrack.ts";
-import type { MediaMessages } from "../protocol/mediaMessages.ts";
-import { OutboundEncoder } from "../protocol/outbound.ts";
+import type { StreamMessages } from "../protocol/streamMessages.ts";
 import { HeardLedger, type Utterance } from "./ledger.ts";
 import type { Recorder } from "./recorder.ts";
 import { type MulawTaker, Voice } from "./voice.ts";
@@ -42,7 +40,6 @@ export interface SpeechOutlet {
   readonly remains: CallRemains;
   nowMs(): number;
   readonly codec: Codec;
-  readonly messages: MediaMessages;
   /** The call in this slot wants to be ticked by then. */
   wakeBy(slot: number, ms: number): void;
 }
@@ -76,7 +73,7 @@ export class Speech implements MulawTaker, OutboundSink {
   readonly #track: OutboundTrack;
   readonly #ledger = new HeardLedger();
   #recorder: Recorder | undefined;
-  #encoder: OutboundEncoder | undefined;
+  #stream: StreamMessages | undefined;
   #voice: Voice | undefined;
   /** Heard of the agent, in generations that a clear has ended, and by the agent this one took over from. */
   #heardBeforeMs: number;
@@ -117,9 +114,9 @@ export class Speech implements MulawTaker, OutboundSink {
   }
 
   /** The stream is up: what was said so far may be sent, and is recorded if the call is. */
-  begin(streamSid: StreamSid, recorder: Recorder | undefined): void {
+  begin(stream: StreamMessages, recorder: Recorder | undefined): void {
     this.#recorder = recorder;
-    this.#encoder = new OutboundEncoder(streamSid, this.#outlet.messages);
+    this.#stream = stream;
     this.#track.begin(this.#outlet.nowMs());
   }
 
@@ -277,7 +274,7 @@ export class Speech implements MulawTaker, OutboundSink {
 
   /** What the lane would drop waits here instead: it is said late, and never counted as heard unsaid. */
   #maySend(nowMs: number): boolean {
-    if (this.#encoder === undefined || this.#outlet.lane.isBehind) return false;
+    if (this.#stream === undefined || this.#outlet.lane.isBehind) return false;
     return this.#track.stalledMs(nowMs) <= STALL_PAUSE_MS;
   }
 
@@ -399,7 +396,7 @@ export class Speech implements MulawTaker, OutboundSink {
     const playMs = this.#track.playheadMs - frames * FRAME_MS;
     if (this.#knowsLevels) this.#noteLevels(source, start, end, playMs);
     this.#recorder?.agent(source, start, end, playMs);
-    const message = this.#encoder!.media(source, start, end);
+    const message = this.#stream!.media(source, start, end);
     if (!lane.write(RecordKind.media, this.#slot, this.#epoch, message))
       return counts.add("framesDroppedLane", frames);
     counts.sent(frames, this.#track.lateMs);
@@ -410,10 +407,10 @@ export class Speech implements MulawTaker, OutboundSink {
   }
 
   sendMark(name: string): void {
-    this.#control(this.#encoder!.mark(name));
+    this.#control(this.#stream!.mark(name));
   }
 
   sendClear(): void {
-    if (this.#encoder !== undefined) this.#control(this.#encoder.clear());
+    if (this.#stream !== undefined) this.#control(this.#stream.clear());
   }
 }

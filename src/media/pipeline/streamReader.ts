@@ -6,6 +6,7 @@ import type { StreamSid } from "../../domain/ids.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
 import type { MediaMessages } from "../protocol/mediaMessages.ts";
 import { decodeMessage, type Message } from "../protocol/messages.ts";
+import { StreamMessages } from "../protocol/streamMessages.ts";
 
 /** A stream may send this many unreadable messages in so long. */
 const MALFORMED_MAX = 50;
@@ -13,7 +14,8 @@ const MALFORMED_MS = 10_000;
 
 /** What a stream says beside audio, to whoever has the call. */
 export interface StreamListener {
-  started(streamSid: StreamSid): void;
+  /** The stream has begun, and can be written to. */
+  started(stream: StreamMessages): void;
   mark(name: string): void;
   dtmf(digit: string): void;
   stopped(): void;
@@ -26,16 +28,13 @@ export interface AudioTaker {
   accept(timestampMs: number, mulaw: Uint8Array): void;
 }
 
-const utf8 = new TextEncoder();
-
 export class StreamReader {
   readonly #audio: AudioTaker;
   readonly #listener: StreamListener;
   readonly #messages: MediaMessages;
   readonly #counts: WorkerCounts;
   readonly #nowMs: () => number;
-  #streamSid: StreamSid | undefined;
-  #sidBytes = new Uint8Array(0);
+  #stream: StreamMessages | undefined;
   #malformed = 0;
   #malformedSinceMs = 0;
 
@@ -55,34 +54,40 @@ export class StreamReader {
 
   /** Whether it has begun. */
   get isUp(): boolean {
-    return this.#streamSid !== undefined;
+    return this.#stream !== undefined;
   }
 
   /** The stream is this one, from now on. */
   begin(streamSid: StreamSid): void {
-    this.#streamSid = streamSid;
-    this.#sidBytes = utf8.encode(streamSid);
-    this.#listener.started(streamSid);
+    this.#stream = new StreamMessages(streamSid, this.#messages);
+    this.#listener.started(this.#stream);
+  }
+
+  /** Nothing more is read, and nothing written to the stream. */
+  close(): void {
+    this.#stream?.close();
   }
 
   /** Takes one message. `bytes` belongs to the lane and is reused after this returns. */
   read(bytes: Uint8Array): void {
     const messages = this.#messages;
-    if (this.#streamSid === undefined || !messages.read(bytes)) this.#control(decodeMessage(bytes));
-    else if (messages.isOf(this.#sidBytes)) this.#audio.accept(messages.timestampMs, messages.codes);
+    const stream = this.#stream;
+    if (stream === undefined || !messages.read(bytes)) this.#control(decodeMessage(bytes));
+    else if (stream.isOwn) this.#audio.accept(messages.timestampMs, messages.codes);
     else this.#listener.violated("foreign_stream");
   }
 
   #control(message: Message): void {
     const listener = this.#listener;
+    const stream = this.#stream;
     if (message.event === "malformed") return this.#unreadable();
     if (message.event === "ignored" || message.event === "connected") return;
     if (message.event === "start") {
-      if (this.#streamSid !== undefined) return listener.violated("start_twice");
+      if (stream !== undefined) return listener.violated("start_twice");
       return this.begin(message.streamSid);
     }
-    if (this.#streamSid === undefined) return listener.violated("early_message");
-    if (message.streamSid !== this.#streamSid) return listener.violated("foreign_stream");
+    if (stream === undefined) return listener.violated("early_message");
+    if (message.streamSid !== stream.streamSid) return listener.violated("foreign_stream");
     switch (message.event) {
       case "media":
         if (message.track !== "inbound") return;

@@ -1,5 +1,6 @@
 // The messages that are nothing but audio, both ways, by way of the kernels' memory. One for all calls of a worker,
 // which run one after the other, so that no object is made for a message.
+import assert from "node:assert/strict";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import {
@@ -9,22 +10,21 @@ import {
   MESSAGE_BYTES,
   PAYLOAD,
   PAYLOAD_BYTES,
+  PREFIX_BYTES,
+  PREFIX_LENGTH_AT,
+  PREFIXES,
+  PREFIXES_MAX,
   SID_END_AT,
   SID_START_AT,
   SPEECH,
-  SPEECH_BYTES,
   TEXT,
-  TEXT_BYTES,
 } from "../kernels/layout.ts";
 
 const UTF8 = new TextEncoder();
-const SUFFIX = UTF8.encode('"}}');
-
-/** What a media message begins with, up to its audio. */
-export function mediaPrefix(streamSid: StreamSid): Uint8Array {
-  const media = JSON.stringify({ event: "media", streamSid, media: { payload: "" } });
-  return UTF8.encode(media.slice(0, -SUFFIX.length));
-}
+/** What a media message begins with, up to its audio: in three parts, of which the second is the stream's id. */
+const [BEFORE_SID, BEHIND_SID] = JSON.stringify({ event: "media", streamSid: "?", media: { payload: "" } })
+  .replace(/"}}$/, "")
+  .split("?") as [string, string];
 
 export class MediaMessages {
   readonly #kernels: Kernels;
@@ -35,10 +35,13 @@ export class MediaMessages {
   /** A payload of one frame, as almost all are. */
   readonly #frame: Uint8Array;
   #codes: Uint8Array;
-  readonly #speech: Uint8Array;
-  readonly #text: Uint8Array;
-  /** All of `#text` that was written last. */
+  /** All of their memory. */
+  readonly #bytes: Uint8Array;
+  /** The message that was written last. */
   #written: Uint8Array;
+  readonly #free: number[] = [];
+  /** Prefixes that were ever taken. */
+  #taken = 0;
 
   /** Nothing else may read or write messages in those kernels. */
   constructor(kernels: Kernels) {
@@ -50,9 +53,8 @@ export class MediaMessages {
     this.#payload = new Uint8Array(buffer, PAYLOAD, PAYLOAD_BYTES);
     this.#frame = new Uint8Array(buffer, PAYLOAD, CODES_BYTES);
     this.#codes = this.#frame;
-    this.#speech = new Uint8Array(buffer, SPEECH, SPEECH_BYTES);
-    this.#text = new Uint8Array(buffer, TEXT, TEXT_BYTES);
-    this.#written = this.#text;
+    this.#bytes = new Uint8Array(buffer);
+    this.#written = this.#bytes;
   }
 
   /**
@@ -80,38 +82,56 @@ export class MediaMessages {
     return this.#codes;
   }
 
-  /** Whether it is of this stream. */
-  isOf(streamSid: Uint8Array): boolean {
-    const message = this.#message;
-    const start = this.#offsets[SID_START_AT / Int32Array.BYTES_PER_ELEMENT]!;
-    const { length } = streamSid;
-    if (this.#offsets[SID_END_AT / Int32Array.BYTES_PER_ELEMENT]! - start !== length) return false;
-    for (let i = 0; i < length; i++) if (message[start + i] !== streamSid[i]) return false;
+  /** Whether it is of the stream that has this prefix. */
+  isOf(prefix: number): boolean {
+    const bytes = this.#bytes;
+    const offsets = this.#offsets;
+    const start = offsets[SID_START_AT / Int32Array.BYTES_PER_ELEMENT]!;
+    const length = offsets[SID_END_AT / Int32Array.BYTES_PER_ELEMENT]! - start;
+    if (length !== bytes[prefix + PREFIX_LENGTH_AT]! - BEFORE_SID.length - BEHIND_SID.length) return false;
+    const own = prefix + BEFORE_SID.length;
+    for (let i = 0; i < length; i++) if (bytes[MESSAGE + start + i] !== bytes[own + i]) return false;
     return true;
   }
 
+  // Prefixes: of each stream there is one, in the kernels' memory, until it is given back.
+
+  /** Writes the prefix of a stream's media messages; its address, which is never 0. */
+  take(streamSid: StreamSid): number {
+    const text = UTF8.encode(BEFORE_SID + JSON.stringify(streamSid).slice(1, -1) + BEHIND_SID);
+    assert(text.length <= PREFIX_LENGTH_AT, "a stream's id has at most 64 characters");
+    const prefix = this.#free.pop() ?? this.#next();
+    this.#bytes.set(text, prefix);
+    this.#bytes[prefix + PREFIX_LENGTH_AT] = text.length;
+    return prefix;
+  }
+
+  giveBack(prefix: number): void {
+    this.#free.push(prefix);
+  }
+
   /**
-   * The message that carries the mu-law bytes `[start, end)`, at most 100 ms of them, in a stream that has this prefix.
-   * Valid until the next is written.
+   * The message that carries the mu-law bytes `[start, end)`, at most 100 ms of them, in the stream that has this
+   * prefix. Valid until the next is written.
    */
-  write(prefix: Uint8Array, mulaw: Uint8Array, start: number, end: number): Uint8Array {
+  write(prefix: number, mulaw: Uint8Array, start: number, end: number): Uint8Array {
     // What the codec has made is read where it lies.
-    const isHere = mulaw.buffer === this.#speech.buffer;
+    const isHere = mulaw.buffer === this.#bytes.buffer;
     const source = isHere ? mulaw.byteOffset + start : this.#copied(mulaw, start, end);
-    const text = this.#text;
-    text.set(prefix);
-    const payloadAt = prefix.length;
-    const suffixAt = payloadAt + this.#kernels.writeBase64(source, end - start, TEXT + payloadAt);
-    text.set(SUFFIX, suffixAt);
-    const length = suffixAt + SUFFIX.length;
-    if (this.#written.length !== length) this.#written = text.subarray(0, length);
+    const length = this.#kernels.writeMedia(prefix, source, end - start);
+    if (this.#written.length !== length) this.#written = this.#bytes.subarray(TEXT, TEXT + length);
     return this.#written;
+  }
+
+  #next(): number {
+    if (this.#taken === PREFIXES_MAX) throw new Error("this worker has no more memory for streams");
+    return PREFIXES + PREFIX_BYTES * this.#taken++;
   }
 
   /** Byte by byte: a view to copy from would be made for each frame. */
   #copied(mulaw: Uint8Array, start: number, end: number): number {
-    const speech = this.#speech;
-    for (let from = start, to = 0; from < end; ) speech[to++] = mulaw[from++]!;
+    const bytes = this.#bytes;
+    for (let from = start, to = SPEECH; from < end; ) bytes[to++] = mulaw[from++]!;
     return SPEECH;
   }
 }

@@ -5,7 +5,7 @@ import { compress, expand } from "./mulaw";
 import { downsample, upsample } from "./resampling";
 
 export { readBase64, writeBase64 } from "./base64";
-export { readMedia } from "./messages";
+export { readMedia, writeMedia } from "./messages";
 export { downsample, upsample } from "./resampling";
 
 /** CODES_IN → SAMPLES_OUT, at `ratio` times the carrier's rate. */

@@ -1,7 +1,7 @@
-// Reads a plain media message, byte by byte and by structure. It may decline, but where it accepts, it says what the
-// full parser would. ../scan.ts is the same in TypeScript, word for word.
-import { FOUND, MESSAGE, SID_END_AT, SID_START_AT } from "../layout";
-import { bytesRead, readBase64 } from "./base64";
+// Reads a plain media message, byte by byte and by structure, and writes one. Reading may decline, but where it accepts,
+// it says what the full parser would. ../scan.ts is the same in TypeScript, word for word.
+import { FOUND, MESSAGE, PREFIX_LENGTH_AT, SID_END_AT, SID_START_AT, TEXT } from "../layout";
+import { bytesRead, readBase64, writeBase64 } from "./base64";
 
 const DIGITS_MAX = 15;
 const SID_LENGTH_MAX = 64;
@@ -41,6 +41,7 @@ const TIMESTAMP_KEY: u64 = 0x61_74_73_65_6d_69_74_22; // "timesta
 const TIMESTAMP_KEY_REST: u32 = 0x22_70_6d; // mp"
 const PAYLOAD_KEY: u64 = 0x64_61_6f_6c_79_61_70_22; // "payload
 const INBOUND: u64 = 0x64_6e_75_6f_62_6e_69_22; // "inbound
+const MEDIA_END: u32 = 0x7d_7d_22; // "}}
 const SEVEN_BYTES: u64 = 0xff_ff_ff_ff_ff_ff_ff;
 const THREE_BYTES: u32 = 0xff_ff_ff;
 
@@ -55,6 +56,15 @@ export function readMedia(length: i32): i32 {
   if (load<u8>(start) !== OPEN_OBJECT) return -1;
   const behind = scanFields(start, WHOLE_MESSAGE);
   return behind > 0 && skipSpace(behind) === end ? bytesRead() : -1;
+}
+
+/** A stream's prefix, audio and the end → TEXT. Returns its characters. Writes over what is behind them. */
+export function writeMedia(prefix: i32, source: i32, length: i32): i32 {
+  const audioAt = <i32>load<u8>(prefix, PREFIX_LENGTH_AT);
+  for (let at = 0; at < audioAt; at += 16) v128.store(TEXT + at, v128.load(prefix + at));
+  const endAt = audioAt + writeBase64(source, length, TEXT + audioAt);
+  store<u32>(TEXT + endAt, MEDIA_END);
+  return endAt + 3;
 }
 
 // Each of these takes the address where its piece begins and returns the one behind it, or -1: not understood.

@@ -17,6 +17,9 @@ import {
   CODES_OUT,
   MESSAGE,
   PAYLOAD,
+  PREFIX_BYTES,
+  PREFIX_LENGTH_AT,
+  PREFIXES,
   SAMPLES_BYTES,
   SAMPLES_IN,
   SAMPLES_OUT,
@@ -125,6 +128,28 @@ describe("the kernels in WASM", () => {
         assert.deepEqual(bytes.slice(PAYLOAD, PAYLOAD + length), binary);
       }
     });
+
+  it("write the same messages, at every length of prefix and audio, and nothing before them", () => {
+    for (let length = 0; length <= SPEECH_BYTES; length++) {
+      const audio = Uint8Array.from({ length }, (_, n) => 11 * n * length + n);
+      const prefix = Uint8Array.from(
+        { length: length % PREFIX_BYTES },
+        (_, n) => 0x20 + ((n + length) % 0x5f),
+      );
+      for (const kernels of [simd, plain]) {
+        const bytes = new Uint8Array(kernels.memory.buffer);
+        const at = PREFIXES + 3 * PREFIX_BYTES;
+        bytes.set(prefix, at);
+        bytes[at + PREFIX_LENGTH_AT] = prefix.length;
+        bytes.set(audio, SPEECH);
+        const before = bytes.slice(SPEECH, TEXT);
+        const text = bytes.slice(TEXT, TEXT + kernels.writeMedia(at, SPEECH, length));
+        const expected = `${Buffer.from(prefix).toString("latin1")}${Buffer.from(audio).toString("base64")}"}}`;
+        assert.equal(Buffer.from(text).toString("latin1"), expected);
+        assert.deepEqual(bytes.slice(SPEECH, TEXT), before);
+      }
+    }
+  });
 
   for (const ratio of RATIOS)
     it(`do what the filters say for a ratio of ${ratio}, to the nearest sample, without a seam, and clip`, () => {

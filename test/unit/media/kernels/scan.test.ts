@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { StreamSid } from "../../../../src/domain/ids.ts";
 import { filled, loadKernels } from "../../../../src/media/kernels/kernels.ts";
 import { MESSAGE_BYTES } from "../../../../src/media/kernels/layout.ts";
 import { plainKernels } from "../../../../src/media/kernels/plain.ts";
@@ -15,9 +16,16 @@ const MUTATED = 1_000_000;
 const MUTATED_AT_ONCE = 2_000;
 /** What nobody understands may be anything: of so many such messages the parser says what one is. */
 const LOOKED_AT = 16;
-const OTHER = bytesOf(`MZ${"9".repeat(32)}`);
+const OTHER = StreamSid(`MZ${"9".repeat(32)}`);
 
 const media = `{"event":"media","streamSid":"${STREAM_SID}","media":{"track":"inbound","chunk":"1","timestamp":"155","payload":"/w=="}}`;
+
+function isOf(messages: MediaMessages, streamSid: StreamSid): boolean {
+  const prefix = messages.take(streamSid);
+  const isIt = messages.isOf(prefix);
+  messages.giveBack(prefix);
+  return isIt;
+}
 
 /** Whether they are understood; then they say what the parser says. */
 function reads(messages: MediaMessages, bytes: Uint8Array, expected?: Message): boolean {
@@ -27,7 +35,7 @@ function reads(messages: MediaMessages, bytes: Uint8Array, expected?: Message): 
   assert.ok(message.event === "media" && message.track === "inbound", shown());
   assert.equal(messages.timestampMs, message.timestampMs, shown());
   assert.ok(Buffer.from(messages.codes).equals(message.payload), shown());
-  assert.ok(messages.isOf(bytesOf(message.streamSid)) && !messages.isOf(OTHER), shown());
+  assert.ok(isOf(messages, message.streamSid) && !isOf(messages, OTHER), shown());
   return true;
 }
 

@@ -6,6 +6,7 @@ import { LONG_AGO_MS } from "../../../../src/domain/clock.ts";
 import type { CallTicket } from "../../../../src/lane/ticket.ts";
 import type { Utterance } from "../../../../src/media/pipeline/ledger.ts";
 import { Speech, type SpeechListener } from "../../../../src/media/pipeline/speech.ts";
+import { StreamMessages } from "../../../../src/media/protocol/streamMessages.ts";
 import { EPOCH, SLOT, STREAM_SID, surroundings, ticket } from "./surroundings.ts";
 
 const QUEUE_MS = 30_000;
@@ -27,7 +28,7 @@ function speech(t: TestContext, rateHz: AgentRateHz = 8_000, changes: Partial<Ca
   };
   const said = new Speech(ticket(changes), made.around, listener, true);
   said.speaks({ encoding: "pcm16", rateHz });
-  said.begin(STREAM_SID, undefined);
+  said.begin(new StreamMessages(STREAM_SID, made.around.messages), undefined);
   t.after(() => {
     said.close(made.clock.nowMs());
     made.close();
