@@ -1,6 +1,6 @@
 // Media sockets: decides upgrades with the door and fits native sockets to what streams ask of a socket. Reads
 // no message and keeps no call.
-import type { StreamDoor, StreamHandler, StreamRefusal, StreamSocket } from "../calls/live/stream.ts";
+import type { Sent, StreamDoor, StreamHandler, StreamRefusal, StreamSocket } from "../calls/live/stream.ts";
 import { assertNever } from "../domain/errors.ts";
 import type { HttpResponse } from "../http/http.ts";
 import { readings } from "../http/paths.ts";
@@ -153,7 +153,16 @@ class MediaSocket implements StreamSocket {
     return this.handler.closed(code);
   }
 
-  send(bytes: Uint8Array): "sent" | "backpressure" | "dropped" | "closed" {
+  // Nothing but sending happens in there: a socket that were closed in it would be written to once more.
+  sendBoth(first: Uint8Array, second: Uint8Array): readonly [Sent, Sent] {
+    let sent: readonly [Sent, Sent] = ["closed", "closed"];
+    this.#native?.cork(() => {
+      sent = [this.send(first), this.send(second)];
+    });
+    return sent;
+  }
+
+  send(bytes: Uint8Array): Sent {
     if (this.#native === undefined) return "closed";
     const status = this.#native.send(bytes, false) as 0 | 1 | 2;
     switch (status) {

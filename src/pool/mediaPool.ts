@@ -142,7 +142,7 @@ export class MediaPool {
       workers: this.#workers.size,
       calls: this.#placements.size,
       callsWaiting: this.#pool.queueSize,
-      callsByWorker: [...this.#workers.values()].map((worker) => worker.placements.size),
+      callsByWorker: [...this.#workers.values()].map((worker) => worker.calls),
       freeSlots: this.#freeSlots.length,
       isTicking: this.#stopTicking !== undefined,
       laneDepthMs,
@@ -219,7 +219,7 @@ export class MediaPool {
 
   #bury(worker: MediaWorker): void {
     if (this.#isClosing) return;
-    worker.lane.poll(); // its last frames
+    worker.poll(); // its last frames
     this.#mourn(worker, "exit");
     this.#workers.delete(worker.threadId);
     this.#deadCounts.absorb(worker.counts);
@@ -231,7 +231,7 @@ export class MediaPool {
   #mourn(worker: MediaWorker, why: WorkerDeath): void {
     if (worker.isDying || this.#isClosing) return;
     worker.isDying = true;
-    this.#options.observer.workerDied(worker.threadId, worker.placements.size, why);
+    this.#options.observer.workerDied(worker.threadId, worker.calls, why);
     void worker.thread.terminate();
   }
 
@@ -242,7 +242,7 @@ export class MediaPool {
       const worker = this.#workers.get(threadId);
       if (worker !== undefined && !worker.isDying) ready.push(worker);
     }
-    ready.sort((a, b) => a.placements.size - b.placements.size || a.threadId - b.threadId);
+    ready.sort((a, b) => a.calls - b.calls || a.threadId - b.threadId);
     const [first] = ready;
     if (first === undefined) return undefined;
     const isNewcomer = this.#options.clock.nowMs() - first.bornMs < NEWCOMER_MS;
@@ -281,7 +281,7 @@ export class MediaPool {
   /** Ends a retired pool once the calls that were left to it are over. Those still in its queue are placed anew. */
   #dismissIfIdle(pool: Piscina): void {
     const workers = this.#workersOf(pool);
-    if (workers.some(({ placements }) => placements.size > 0)) return;
+    if (workers.some(({ calls }) => calls > 0)) return;
     this.#retired.delete(pool);
     for (const worker of workers) worker.isDying = true;
     void pool.destroy();
@@ -297,7 +297,7 @@ export class MediaPool {
     this.#startTicking();
     this.#pool.run(Object.assign(ticket, { [Piscina.queueOptionsSymbol]: placement })).then(
       (report: TaskReport) => {
-        placement.worker?.lane.poll();
+        placement.worker?.poll();
         this.#end(placement, report);
       },
       (error: unknown) => this.#lost(placement, error),
@@ -308,7 +308,7 @@ export class MediaPool {
     const { worker, stream } = placement;
     const ending = placement.ending ?? (this.#isClosing ? "drained" : undefined);
     if (worker !== undefined) {
-      worker.lane.poll(); // its last frames
+      worker.poll(); // its last frames
       this.#mourn(worker, "exit");
     }
     placement.detach();
@@ -349,9 +349,9 @@ export class MediaPool {
   }
 
   #tick(): void {
-    for (const { lane } of this.#workers.values()) {
-      lane.flush();
-      lane.poll();
+    for (const worker of this.#workers.values()) {
+      worker.lane.flush();
+      worker.poll();
     }
     this.#idleTicks = this.#placements.size === 0 ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks > LINGER_TICKS) {

@@ -20,8 +20,12 @@ export class MediaWorker {
   readonly lane: LaneEnd;
   readonly counts: WorkerCounts;
   readonly bornMs: number;
-  /** The calls it has, by slot. */
-  readonly placements = new Map<number, Placement>();
+  /** The calls it has, by slot, and how many. */
+  readonly #placements: (Placement | undefined)[] = [];
+  #calls = 0;
+  /** Audio that has been read and is not sent yet, and whose it is: what comes next may belong to it. */
+  #frame: Uint8Array | undefined;
+  #whose: Placement | undefined;
   /** Set once it has been told to die: no call is placed on it. */
   isDying = false;
   #heartbeat: Int32Array;
@@ -34,20 +38,71 @@ export class MediaWorker {
     this.counts = new WorkerCounts(hello.counts);
     this.bornMs = clock.nowMs();
     this.#heartbeat = new Int32Array(hello.heartbeat);
-    this.lane = new LaneEnd(hello.lane, "front", clock, (kind, slot, epoch, bytes) => {
-      const placement = this.placements.get(slot);
-      // A record of another epoch is a dead worker's or a past call's.
-      if (placement === undefined || placement.epoch !== epoch) return;
-      if (kind === RecordKind.ready) placement.ready();
-      else if (kind === RecordKind.news) placement.listener.told(bytes);
-      else placement.listener.frame(bytes, kind === RecordKind.media);
-    });
+    this.lane = new LaneEnd(hello.lane, "front", clock, (kind, slot, epoch, bytes) =>
+      this.#receive(kind, slot, epoch, bytes),
+    );
+  }
+
+  get calls(): number {
+    return this.#calls;
+  }
+
+  /** It has this call from now on. */
+  give(placement: Placement): void {
+    this.#placements[placement.slot] = placement;
+    this.#calls++;
+  }
+
+  /** It has this call no more. */
+  take(placement: Placement): void {
+    this.#placements[placement.slot] = undefined;
+    this.#calls--;
+  }
+
+  /** Takes what it has written. */
+  poll(): void {
+    try {
+      this.lane.poll();
+    } finally {
+      this.#sendFrame();
+    }
+  }
+
+  #receive(kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array): void {
+    const placement = this.#placements[slot];
+    // A record of another epoch is a dead worker's or a past call's.
+    if (placement === undefined || placement.epoch !== epoch) return;
+    if (kind === RecordKind.control && this.#whose === placement) return this.#sendMarked(bytes);
+    this.#sendFrame();
+    if (kind === RecordKind.media) {
+      this.#frame = bytes;
+      this.#whose = placement;
+    } else if (kind === RecordKind.control) placement.listener.frame(bytes, false);
+    else if (kind === RecordKind.ready) placement.ready();
+    else placement.listener.told(bytes);
+  }
+
+  #sendFrame(): void {
+    const frame = this.#frame;
+    if (frame === undefined) return;
+    const whose = this.#whose!;
+    this.#frame = undefined;
+    this.#whose = undefined;
+    whose.listener.frame(frame, true);
+  }
+
+  #sendMarked(mark: Uint8Array): void {
+    const frame = this.#frame!;
+    const whose = this.#whose!;
+    this.#frame = undefined;
+    this.#whose = undefined;
+    whose.listener.markedFrame(frame, mark);
   }
 
   /** Looks at its heart; true when it has calls and has not beaten for `LOOKS_UNTIL_STUCK` looks. */
   isStuck(): boolean {
     const beat = Atomics.load(this.#heartbeat, 0);
-    this.#stillLooks = beat === this.#lastBeat && this.placements.size > 0 ? this.#stillLooks + 1 : 0;
+    this.#stillLooks = beat === this.#lastBeat && this.#calls > 0 ? this.#stillLooks + 1 : 0;
     this.#lastBeat = beat;
     return this.#stillLooks >= LOOKS_UNTIL_STUCK;
   }

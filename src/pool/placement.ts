@@ -15,6 +15,8 @@ export type CallOrder = Omit<CallTicket, "slot" | "epoch" | "placedAtMs" | "resu
 export interface PlacementListener {
   /** One finished text frame for the call's socket; `bytes` is valid during the call only. */
   frame(bytes: Uint8Array, isAudio: boolean): void;
+  /** Two of them, audio and what follows it at once: sent together they cost as much as one. */
+  markedFrame(audio: Uint8Array, mark: Uint8Array): void;
   /** What its worker tells of the call, in order with the frames; `bytes` are `ToldNews` as JSON. */
   told(bytes: Uint8Array): void;
   /** The call's worker died and it was placed once more. */
@@ -113,7 +115,7 @@ export class Placement {
   assign(worker: MediaWorker): void {
     this.worker = worker;
     this.#isReady = false;
-    worker.placements.set(this.slot, this);
+    worker.give(this);
   }
 
   /** The task has begun: what was kept for it goes first. */
@@ -126,7 +128,7 @@ export class Placement {
 
   /** Takes the call off its worker. */
   detach(): void {
-    this.worker?.placements.delete(this.slot);
+    this.worker?.take(this);
     this.worker = undefined;
     this.#isReady = false;
   }

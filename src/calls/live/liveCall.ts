@@ -10,7 +10,7 @@ import type { Placement, PlacementListener } from "../../pool/placement.ts";
 import { type CallDirection, type CallRecords, endedByOf } from "../log/records.ts";
 import type { CallObserver } from "../observer.ts";
 import { type CallEvent, type CallState, expected, next } from "./lifecycle.ts";
-import type { StreamHandler, StreamSocket } from "./stream.ts";
+import type { Sent, StreamHandler, StreamSocket } from "./stream.ts";
 
 /** After so long without audio Twilio's end of the socket is asked whether it is still there… */
 export const MEDIA_GAP_MS = 10_000;
@@ -170,7 +170,17 @@ export class LiveCall implements StreamHandler, PlacementListener {
   // PlacementListener: the task.
 
   frame(bytes: Uint8Array, isAudio: boolean): void {
-    if (this.#socket?.send(bytes) !== "dropped") return;
+    this.#lookAt(this.#socket?.send(bytes), bytes, isAudio);
+  }
+
+  markedFrame(audio: Uint8Array, mark: Uint8Array): void {
+    const [sentAudio, sentMark] = this.#socket?.sendBoth(audio, mark) ?? [];
+    this.#lookAt(sentAudio, audio, true);
+    this.#lookAt(sentMark, mark, false);
+  }
+
+  #lookAt(sent: Sent | undefined, bytes: Uint8Array, isAudio: boolean): void {
+    if (sent !== "dropped") return;
     if (isAudio) return this.#around.observer.framesRefused(framesIn(bytes.length));
     // Without its clear or its mark the caller would go on hearing what was unsaid: nobody reads this stream.
     this.#fellSilent();

@@ -41,10 +41,15 @@ export interface StreamHandler {
   closed(code: number): void;
 }
 
+/** What became of a frame. Dropped: too much is waiting for the peer already. */
+export type Sent = "sent" | "backpressure" | "dropped" | "closed";
+
 /** A media socket, safe to touch at any time: after close every method does nothing. */
 export interface StreamSocket {
   /** Sends one text frame. `bytes` may be reused as soon as this returns. */
-  send(bytes: Uint8Array): "sent" | "backpressure" | "dropped" | "closed";
+  send(bytes: Uint8Array): Sent;
+  /** Sends two in one packet, which costs as much as sending one. */
+  sendBoth(first: Uint8Array, second: Uint8Array): readonly [Sent, Sent];
   ping(): void;
   /** Closes with a WebSocket close code (1000, 1001, 1008). */
   close(code: number, reason: string): void;

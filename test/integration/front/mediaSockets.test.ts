@@ -72,6 +72,27 @@ describe("a stream", () => {
     ]);
   });
 
+  it("sends two frames at once, each a message, and says what became of both", async (t) => {
+    const stream = new RecordingStream();
+    const rig = await frontWith(t, stream, { limits: { sendBufferBytes: 65_536 } });
+    const client = await rig.stream();
+    const received: string[] = [];
+    client.on("message", (message) => received.push(String(message)));
+    const [audio, mark] = [bytes("audio"), bytes("mark")];
+    assert.deepEqual(stream.socket?.sendBoth(audio, mark), ["sent", "sent"]);
+    stream.socket?.send(bytes("after"));
+    await eventually(() => received.length === 3);
+    assert.deepEqual(received, ["audio", "mark", "after"]);
+    client.pause();
+    const frame = new Uint8Array(16_000).fill(65);
+    const told = new Set<string>();
+    while (!told.has("dropped,dropped")) told.add(String(stream.socket?.sendBoth(frame, frame)));
+    assert.ok(told.has("sent,sent") && told.has("backpressure,backpressure"), [...told].join(" "));
+    client.terminate();
+    await eventually(() => stream.closings.length === 1);
+    assert.deepEqual(stream.socket?.sendBoth(audio, mark), ["closed", "closed"]);
+  });
+
   it("pings, and hears the pong", async (t) => {
     const stream = new RecordingStream();
     const rig = await frontWith(t, stream);

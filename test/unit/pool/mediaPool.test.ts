@@ -106,12 +106,12 @@ describe("a media pool", { concurrency: true }, () => {
     await kill(old[0]!);
     await until("its calls to move", () => old.every(({ placement }) => placement.worker === survivor));
     await until("the new one to get a call", () => place().placement.worker !== survivor);
-    const onNew = () => pool.state().calls - survivor!.placements.size;
-    const onOld = survivor!.placements.size;
+    const onNew = () => pool.state().calls - survivor!.calls;
+    const onOld = survivor!.calls;
     for (let n = 0; n < 6; n++) place();
-    assert.deepEqual([survivor!.placements.size - onOld, onNew() - 1], [3, 3]);
+    assert.deepEqual([survivor!.calls - onOld, onNew() - 1], [3, 3]);
     await clock.advance(NEWCOMER_MS + 1);
-    while (onNew() < survivor!.placements.size) assert.notEqual(place().placement.worker, survivor);
+    while (onNew() < survivor!.calls) assert.notEqual(place().placement.worker, survivor);
   });
 
   it("ends every call when it is closed, once, and holds nothing", async (t) => {

@@ -52,12 +52,20 @@ function message(event: string, body: object): Uint8Array {
 /** What a call's owner is told. */
 export class RecordingListener implements PlacementListener {
   readonly frames: string[] = [];
+  /** Of these, those that were told of together with the one before. */
+  readonly marks: string[] = [];
   readonly news: News[] = [];
   readonly reports: TaskReport[] = [];
   moves = 0;
 
   frame(bytes: Uint8Array): void {
     this.frames.push(Buffer.from(bytes).toString());
+  }
+
+  markedFrame(audio: Uint8Array, mark: Uint8Array): void {
+    this.frame(audio);
+    this.frame(mark);
+    this.marks.push(Buffer.from(mark).toString());
   }
 
   told(bytes: Uint8Array): void {

@@ -163,8 +163,7 @@ describe("a call without a worker", () => {
       [wire.media(1), wire.media(2)].map((bytes) => [EPOCH + 1, text(bytes)]),
     );
     assert.equal(first.received().length, 2);
-    assert.equal(first.worker.placements.size, 0);
-    assert.equal(second.worker.placements.get(SLOT), call);
+    assert.deepEqual([first.worker.calls, second.worker.calls], [0, 1]);
   });
 });
 
@@ -248,5 +247,46 @@ describe("a worker as the front thread sees it", () => {
     assert.equal(look(), true);
     call.detach();
     assert.equal(look(), false);
+  });
+});
+
+describe("what a worker has for a call's socket", () => {
+  it("comes in order, and a mark together with the audio that it stands behind", (t) => {
+    const { call, listener } = placement();
+    const other = new Placement(order(), SLOT + 1, new RecordingListener(), 0);
+    other.epoch = EPOCH;
+    const { worker, end } = standIn(t);
+    for (const one of [call, other]) one.assign(worker);
+    const write = (kind: RecordKind, said: string, slot = SLOT, epoch = EPOCH) =>
+      end.write(kind, slot, epoch, new TextEncoder().encode(said));
+    const { media, control } = RecordKind;
+    write(control, "a mark alone");
+    write(media, "one");
+    write(media, "two");
+    write(control, "its mark");
+    write(control, "another");
+    write(media, "three");
+    write(media, "of someone else", SLOT + 1);
+    write(control, "three's, too late to go with it");
+    write(media, "four");
+    write(control, "of a dead worker's speech", SLOT, EPOCH - 1);
+    write(
+      RecordKind.news,
+      JSON.stringify({ atMs: 0, news: { kind: "transcript", role: "agent", text: "" } }),
+    );
+    write(control, "four's, behind the news");
+    write(media, "five");
+    write(RecordKind.ready, "");
+    write(media, "six");
+    worker.poll();
+    assert.deepEqual(listener.frames, [
+      "a mark alone",
+      ...["one", "two", "its mark", "another", "three", "three's, too late to go with it"],
+      ...["four", "four's, behind the news", "five", "six"],
+    ]);
+    assert.deepEqual(listener.marks, ["its mark"]);
+    assert.equal(listener.news.length, 1);
+    worker.poll();
+    assert.equal(listener.frames.length, 11, "nothing is sent twice");
   });
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { LiveCall } from "../../../../src/calls/live/liveCall.ts";
 import { LiveCalls } from "../../../../src/calls/live/liveCalls.ts";
-import type { StreamHandler, StreamSocket } from "../../../../src/calls/live/stream.ts";
+import type { Sent, StreamHandler, StreamSocket } from "../../../../src/calls/live/stream.ts";
 import { BACKLOG_MAX, CallLog } from "../../../../src/calls/log/callLog.ts";
 import type { CallRecord } from "../../../../src/calls/log/records.ts";
 import type { CallObserver } from "../../../../src/calls/observer.ts";
@@ -104,8 +104,12 @@ class PlayedSocket implements StreamSocket {
     return this.#handler !== undefined;
   }
 
-  send(): "sent" | "closed" {
+  send(): Sent {
     return this.isOpen ? "sent" : "closed";
+  }
+
+  sendBoth(): readonly [Sent, Sent] {
+    return [this.send(), this.send()];
   }
 
   ping(): void {
