@@ -57,43 +57,44 @@ const NOTHING = new Uint8Array(0);
  * utterance, and behind the first frame after a break: until that one is back nobody knows that playing goes on.
  */
 export class OutboundTrack {
+  // What every frame needs comes first and so lies together.
   readonly #sink: OutboundSink;
-  // What the options say.
   readonly #leadMs: number;
   readonly #markEveryMs: number;
-  readonly #framesMax: number;
-  readonly #messageFrames: number;
-  readonly #markPrefix: string;
-
-  /** A ring of frames, of which the first `#frames` from `#head` on are whole and `#partial` bytes follow. */
-  #ring: Uint8Array = NOTHING;
-  /** By frame of the ring, the one that is not whole included. */
-  #follows: Uint8Array = NOTHING;
-  #head = 0;
+  #playheadMs: number;
+  #sentMs = 0;
+  /** Position of the last mark sent. */
+  #markedMs = 0;
+  /** Whole frames that wait, and the bytes that follow them. */
   #frames = 0;
   #partial = 0;
   /** When the frame at the head came to a queue without whole frames. */
   #readyMs = 0;
-
-  #playheadMs: number;
+  #lateMs = 0;
+  /** Where the audio sent without a break began, and how far the clock may carry on from the last mark: both set
+   * anew by a generation's first frame. */
+  #unbrokenFromMs = 0;
+  #carryToMs = 0;
   /** The last frame sent was not the end of its utterance. */
   #speaking = false;
   #underruns = 0;
-  #lateMs = 0;
 
+  /** A ring of frames, of which those that wait begin at `#head`. */
+  #ring: Uint8Array = NOTHING;
+  /** By frame of the ring, the one that is not whole included. */
+  #follows: Uint8Array = NOTHING;
+  #head = 0;
+  readonly #framesMax: number;
+  readonly #messageFrames: number;
+
+  readonly #markPrefix: string;
   #generation = 0;
-  #sentMs = 0;
-  /** Position of the last mark sent, of the last one that came back, and when that was. */
-  #markedMs = 0;
+  /** Position of the last mark that came back, and when that was. */
   #echoedMs = 0;
   #echoedAtMs = 0;
   /** When the oldest mark that is not back should have been, at the latest; meaningful while one is out. */
   #awaitedMs = 0;
   #hasEchoed = false;
-  /** Where the audio sent without a break began, and how far the clock may carry on from the last mark: both set
-   * anew by a generation's first frame. */
-  #unbrokenFromMs = 0;
-  #carryToMs = 0;
   /** The highest answer given. */
   #heardMs = 0;
 

@@ -40,30 +40,31 @@ interface Leaving extends Pick<TaskReport, "error" | "isApologized"> {
 }
 
 export class Call implements Line, CallerListener {
-  readonly ticket: CallTicket;
+  // What every frame needs comes first and so lies together; the rest is out of its way.
   readonly #around: CallSurroundings;
-  readonly #agent: Agent;
   readonly #stream: StreamReader;
-  readonly #hearing: Hearing;
+  readonly #agent: Agent;
   readonly #speech: Speech;
   /** Undefined where nothing depends on whose turn it is. */
   readonly #turns: Turns | undefined;
   readonly #detector: TurnDetector | undefined;
-  readonly #teller: Teller;
-  readonly #stalls = new Stalls();
   #recorder: Recorder | undefined;
   /** There as soon as the stream is. */
   #patience: Patience | undefined;
-  #startedMs = 0;
-  #tickedMs = LONG_AGO_MS;
-  #leaving: Leaving | undefined;
+  #isOver = false;
+  #hasSpoken: boolean;
   /** Where the agent's first words of the call stand; undefined when it has said none, or they are told. */
   #firstWordMs: number | undefined;
-  #hasSpoken: boolean;
+  #leaving: Leaving | undefined;
+  readonly #hearing: Hearing;
+  readonly #teller: Teller;
+  readonly #stalls = new Stalls();
+  readonly ticket: CallTicket;
+  #startedMs = 0;
+  #tickedMs = LONG_AGO_MS;
   /** Until then the caller is told that the call is recorded, and hears it to the end. */
   #announcedMs = LONG_AGO_MS;
   #digits = 0;
-  #isOver = false;
   /** One for all frames. */
   readonly #agentNow = { isSpeaking: false, isPreparing: false, isGreeted: false };
 

@@ -65,26 +65,27 @@ export interface Clearing extends Omit<Cut, "by"> {
 }
 
 export class Speech implements MulawTaker, OutboundSink {
+  // What every frame needs comes first, as in a Call.
   readonly #slot: number;
   readonly #epoch: number;
   readonly #outlet: SpeechOutlet;
-  readonly #listener: SpeechListener;
-  readonly #knowsLevels: boolean;
   readonly #track: OutboundTrack;
   readonly #ledger = new HeardLedger();
-  #recorder: Recorder | undefined;
-  #stream: StreamMessages | undefined;
   #voice: Voice | undefined;
+  #stream: StreamMessages | undefined;
+  #recorder: Recorder | undefined;
+  readonly #knowsLevels: boolean;
+  /** A mark of the agent's is to follow the frame that the voice has not filled yet. */
+  #isMarkDue = false;
+  /** When the agent last said something. */
+  #saidMs = LONG_AGO_MS;
+  #underruns = 0;
+  readonly #listener: SpeechListener;
   /** Heard of the agent, in generations that a clear has ended, and by the agent this one took over from. */
   #heardBeforeMs: number;
   /** Where in this generation the gateway itself speaks. */
   #prompts: Span[] = [];
-  /** When the agent last said something. */
-  #saidMs = LONG_AGO_MS;
-  /** A mark of the agent's is to follow the frame that the voice has not filled yet. */
-  #isMarkDue = false;
   #resumeId = "";
-  #underruns = 0;
   /** By frame sent: when Twilio begins to play it, and how loud it is. */
   readonly #playMs = new Float64Array(LEVELS);
   readonly #levelsDb = new Float32Array(LEVELS).fill(LEVEL_MIN_DB);
