@@ -8,10 +8,11 @@ import type { CallRemains } from "../../lane/remains.ts";
 import type { CallTicket } from "../../lane/ticket.ts";
 import type { Audio, AudioFormat, Cut } from "../agents/port.ts";
 import type { Codec } from "../audio/codec.ts";
-import { LEVEL_MIN_DB, mulawLevelDb } from "../audio/level.ts";
+import { LEVEL_MIN_DB } from "../audio/level.ts";
 import { type OutboundSink, OutboundTrack, PARTIAL_AFTER_MS } from "../audio/outboundTrack.ts";
 import type { StreamMessages } from "../protocol/streamMessages.ts";
 import { HeardLedger, type Utterance } from "./ledger.ts";
+import { Loudness } from "./loudness.ts";
 import type { Recorder } from "./recorder.ts";
 import { type MulawTaker, Voice } from "./voice.ts";
 
@@ -30,8 +31,8 @@ export const QUEUE_MS = 30_000;
 const STALL_PAUSE_MS = 1_000;
 /** An utterance that the agent never named has ended when nothing of it was said, or left to play, for so long. */
 const UNNAMED_PAUSE_MS = 500;
-/** Frames whose levels are remembered: those that Twilio may still be playing. */
-const LEVELS = 2 * (LEAD_MS / FRAME_MS);
+/** Frames that Twilio may still be playing. */
+const PLAYING_MAX = 2 * (LEAD_MS / FRAME_MS);
 
 /** Where finished frames go, and what is shared by all calls of the worker. */
 export interface SpeechOutlet {
@@ -74,7 +75,8 @@ export class Speech implements MulawTaker, OutboundSink {
   #voice: Voice | undefined;
   #stream: StreamMessages | undefined;
   #recorder: Recorder | undefined;
-  readonly #knowsLevels: boolean;
+  /** Undefined where nobody asks how loud it is. */
+  readonly #loudness: Loudness | undefined;
   /** A mark of the agent's is to follow the frame that the voice has not filled yet. */
   #isMarkDue = false;
   /** When the agent last said something. */
@@ -86,14 +88,10 @@ export class Speech implements MulawTaker, OutboundSink {
   /** Where in this generation the gateway itself speaks. */
   #prompts: Span[] = [];
   #resumeId = "";
-  /** By frame sent: when Twilio begins to play it, and how loud it is. */
-  readonly #playMs = new Float64Array(LEVELS);
-  readonly #levelsDb = new Float32Array(LEVELS).fill(LEVEL_MIN_DB);
-  #frame = 0;
 
-  /** `knowsLevels`: whether anybody will ask how loud it is. */
-  constructor(ticket: CallTicket, outlet: SpeechOutlet, listener: SpeechListener, knowsLevels: boolean) {
-    this.#knowsLevels = knowsLevels;
+  /** `knowsLoudness`: whether anybody will ask how loud it is. */
+  constructor(ticket: CallTicket, outlet: SpeechOutlet, listener: SpeechListener, knowsLoudness: boolean) {
+    this.#loudness = knowsLoudness ? new Loudness(PLAYING_MAX) : undefined;
     this.#slot = ticket.slot;
     this.#epoch = ticket.epoch;
     this.#outlet = outlet;
@@ -184,11 +182,7 @@ export class Speech implements MulawTaker, OutboundSink {
 
   /** How loud is what the caller hears now, in dB below full scale. */
   levelNowDb(nowMs: number): number {
-    for (let at = 0; at < LEVELS; at++) {
-      const sinceMs = nowMs - this.#playMs[at]!;
-      if (sinceMs >= 0 && sinceMs < FRAME_MS) return this.#levelsDb[at]!;
-    }
-    return LEVEL_MIN_DB;
+    return this.#loudness?.atDb(nowMs) ?? LEVEL_MIN_DB;
   }
 
   beginUtterance(id: string, text: string, nowMs: number): void {
@@ -292,7 +286,7 @@ export class Speech implements MulawTaker, OutboundSink {
     this.#track.clear(nowMs);
     this.#heardBeforeMs += this.#agentsMs(heardMs);
     this.#prompts = [];
-    this.#playMs.fill(0);
+    this.#loudness?.clear();
     for (const utterance of cut) this.#listener.over(utterance);
     return {
       utterance: at?.id,
@@ -365,14 +359,6 @@ export class Speech implements MulawTaker, OutboundSink {
     this.#outlet.remains.write(this.#slot, this.#epoch, heardMs, this.#track.playheadMs, this.#resumeId);
   }
 
-  #noteLevels(mulaw: Uint8Array, start: number, end: number, playMs: number): void {
-    for (let at = start, ms = playMs; at < end; at += CARRIER_FRAME_SAMPLES, ms += FRAME_MS) {
-      this.#frame = (this.#frame + 1) % LEVELS;
-      this.#playMs[this.#frame] = ms;
-      this.#levelsDb[this.#frame] = mulawLevelDb(mulaw, at);
-    }
-  }
-
   #control(text: Uint8Array): void {
     this.#outlet.lane.write(RecordKind.control, this.#slot, this.#epoch, text);
   }
@@ -395,7 +381,7 @@ export class Speech implements MulawTaker, OutboundSink {
     const { lane, counts } = this.#outlet;
     const frames = (end - start) / CARRIER_FRAME_SAMPLES;
     const playMs = this.#track.playheadMs - frames * FRAME_MS;
-    if (this.#knowsLevels) this.#noteLevels(source, start, end, playMs);
+    this.#loudness?.sent(source, start, end, playMs);
     this.#recorder?.agent(source, start, end, playMs);
     const message = this.#stream!.media(source, start, end);
     if (!lane.write(RecordKind.media, this.#slot, this.#epoch, message))
