@@ -84,7 +84,7 @@ export function readBenchOptions(args: string[], home: string): Options {
     }),
     retries: isQuick ? 0 : 3,
     seconds: numberOption("seconds", given.seconds, { default: isQuick ? 2 : 5, min: 0.1, max: 3_600 }),
-    warmUpSeconds: isQuick ? 1 : 4,
+    warmUpSeconds: isQuick ? 1 : 8,
     agent,
     workers:
       given.workers === undefined

@@ -49,12 +49,14 @@ export class MediaWorker {
 
   /** It has this call from now on. */
   give(placement: Placement): void {
+    if (this.#placements[placement.slot] === placement) return;
     this.#placements[placement.slot] = placement;
     this.#calls++;
   }
 
   /** It has this call no more. */
   take(placement: Placement): void {
+    if (this.#placements[placement.slot] !== placement) return;
     this.#placements[placement.slot] = undefined;
     this.#calls--;
   }
