@@ -42,6 +42,26 @@ describe("a call in its worker", () => {
     assert.equal(converters.made, 0, "a call that nobody connects needs none");
   });
 
+  it("gives back what its stream had of the kernels' memory, however it ends", (t) => {
+    for (const end of [message("stop"), message("stop", {}, OTHER_STREAM)]) {
+      const { call: one, started, agent, around } = call(t);
+      /** Where the next stream would be. */
+      const next = () => {
+        const prefix = around.messages.take(STREAM_SID);
+        around.messages.giveBack(prefix);
+        return prefix;
+      };
+      const before = next();
+      started();
+      assert.notEqual(next(), before);
+      one.receive(end);
+      assert.ok(agent().told.includes("ended"));
+      assert.equal(next(), before);
+      one.end("caller_hung_up");
+      assert.equal(next(), before);
+    }
+  });
+
   it("counts keys and passes them on, in order with the audio", (t) => {
     const { call: one, started, dtmf, agent, reports } = call(t);
     started();
