@@ -6,6 +6,7 @@ export type Stop = () => void;
 /**
  * Before any time that `nowMs` shows. A small integer, which an object's field holds in itself: for a fraction or an
  * infinity V8 makes another object, and what is looked at for every frame of every call is to lie close together.
+ * Whole milliseconds are small integers for 24 days; a process that is older pays for them as for fractions.
  */
 export const LONG_AGO_MS = -(2 ** 30);
 
@@ -19,17 +20,17 @@ export interface Clock {
 }
 
 /**
- * What to add to `performance.now()`, which is cheap but counts from its own thread's birth, to be on the process's
+ * What to add to a thread's own clock, which is cheap but counts from the thread's birth, to be on the shared one's
  * axis. The thread may be held up between two readings, and would then be wrong for as long as it lives, so the
  * readings that lie closest together decide.
  */
-function threadOriginMs(): number {
+export function threadOriginMs(readOwnMs: () => number, readSharedMs: () => number): number {
   let originMs = 0;
   let closestMs = Number.POSITIVE_INFINITY;
   for (let reading = 0; reading < 16; reading++) {
-    const beforeMs = performance.now();
-    const sharedMs = process.uptime() * 1_000;
-    const apartMs = performance.now() - beforeMs;
+    const beforeMs = readOwnMs();
+    const sharedMs = readSharedMs();
+    const apartMs = readOwnMs() - beforeMs;
     if (apartMs >= closestMs) continue;
     closestMs = apartMs;
     originMs = sharedMs - beforeMs - apartMs / 2;
@@ -37,7 +38,10 @@ function threadOriginMs(): number {
   return originMs;
 }
 
-const originMs = threadOriginMs();
+const originMs = threadOriginMs(
+  () => performance.now(),
+  () => process.uptime() * 1_000,
+);
 
 /** The global is looked up anew at each use. */
 const clock = performance;

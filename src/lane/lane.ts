@@ -23,7 +23,7 @@ export const RecordKind = {
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
 /**
- * Takes one record. `bytes` is valid during the call only.
+ * Takes one record. `bytes` is valid until all that was there is read, which a `LaneEnd` tells its owner.
  * `slot` and `epoch` say which placement of which call it belongs to: a record of a past epoch is stale.
  */
 export type LaneReceiver = (kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array) => void;
@@ -49,6 +49,7 @@ export class LaneEnd {
   readonly #out: RingWriter;
   readonly #in: RingReader;
   readonly #receive: LaneReceiver;
+  readonly #allRead: () => void;
   /**
    * Everything that is not media goes in here, in order, while the ring is full of bytes. It has no bound of its own:
    * whoever doesn't read 16 MB is killed, or the process is lost.
@@ -59,10 +60,18 @@ export class LaneEnd {
   /** Media records refused because the other side was `LANE_BOUND_MS` behind, or the ring full. */
   dropped = 0;
 
-  constructor(memory: SharedArrayBuffer, side: keyof typeof WRITES_AT, clock: Clock, receive: LaneReceiver) {
+  /** @param allRead called after the last record of a `poll`, while the bytes of all of them are still there */
+  constructor(
+    memory: SharedArrayBuffer,
+    side: keyof typeof WRITES_AT,
+    clock: Clock,
+    receive: LaneReceiver,
+    allRead: () => void = () => {},
+  ) {
     this.#out = new RingWriter(memory, WRITES_AT[side], clock);
     this.#in = new RingReader(memory, READS_AT[side]);
     this.#receive = receive;
+    this.#allRead = allRead;
   }
 
   /** Appends a record, which can be read at once; false when it is media and was dropped. `bytes` is copied. */
@@ -110,7 +119,7 @@ export class LaneEnd {
 
   /** Reads what has come. Called once a tick, and before anything is believed that was said after it. */
   poll(): void {
-    if (this.#isOpen) this.#in.poll(this.#receive);
+    if (this.#isOpen) this.#in.poll(this.#receive, this.#allRead);
   }
 
   /** This side's tick stops, until the next `poll`: what the other side writes meanwhile is not late. */

@@ -187,11 +187,14 @@ export class RingReader {
     );
   }
 
-  /** Reads what there was at the call. Does nothing from inside a receiver: a later record would overtake. */
-  poll(receive: LaneReceiver): void {
+  /**
+   * Reads what there was at the call, and calls `allRead` before it lets the writer write over it, also when a
+   * receiver throws. Does nothing from inside a receiver: a later record would overtake.
+   */
+  poll(receive: LaneReceiver, allRead: () => void): void {
     if (this.#isReading) return;
     const head = Atomics.load(this.#control, HEAD);
-    if (head !== this.#at) this.#read(head, receive);
+    if (head !== this.#at) this.#read(head, receive, allRead);
     if (!this.#isResting) return;
     this.#isResting = false;
     Atomics.store(this.#control, RESTING, 0);
@@ -203,7 +206,7 @@ export class RingReader {
     Atomics.store(this.#control, RESTING, 1);
   }
 
-  #read(head: number, receive: LaneReceiver): void {
+  #read(head: number, receive: LaneReceiver, allRead: () => void): void {
     this.#isReading = true;
     let at = this.#at;
     try {
@@ -222,9 +225,13 @@ export class RingReader {
         receive(kind as RecordKind, slot, this.#words[word + 2]!, bytes);
       }
     } finally {
-      this.#isReading = false;
-      this.#at = at;
-      Atomics.store(this.#control, TAIL, at);
+      try {
+        allRead();
+      } finally {
+        this.#isReading = false;
+        this.#at = at;
+        Atomics.store(this.#control, TAIL, at);
+      }
     }
   }
 }

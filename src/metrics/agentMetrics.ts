@@ -9,8 +9,8 @@ const YES_NO = ["true", "false"] as const;
 const CONNECT_BUCKETS_S = [0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 /** People answer one another within 200 ms; from a second on a pause is felt. */
 const TURN_BUCKETS_S = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10];
-/** The gateway's own share: a frame's time is 20 ms. */
-const FORWARD_BUCKETS_S = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1];
+/** The gateway's own share, which calls count in whole milliseconds: a frame's time is 20 ms. */
+const FORWARD_BUCKETS_S = [0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1];
 const FIRST_AUDIO_BUCKETS_S = [0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5, 10, 20];
 /** Being sure that it is speech takes a few frames. */
 const INTERRUPTION_BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];

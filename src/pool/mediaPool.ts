@@ -219,7 +219,7 @@ export class MediaPool {
 
   #bury(worker: MediaWorker): void {
     if (this.#isClosing) return;
-    worker.poll(); // its last frames
+    worker.lane.poll(); // its last frames
     this.#mourn(worker, "exit");
     this.#workers.delete(worker.threadId);
     this.#deadCounts.absorb(worker.counts);
@@ -297,7 +297,7 @@ export class MediaPool {
     this.#startTicking();
     this.#pool.run(Object.assign(ticket, { [Piscina.queueOptionsSymbol]: placement })).then(
       (report: TaskReport) => {
-        placement.worker?.poll();
+        placement.worker?.lane.poll();
         this.#end(placement, report);
       },
       (error: unknown) => this.#lost(placement, error),
@@ -308,7 +308,7 @@ export class MediaPool {
     const { worker, stream } = placement;
     const ending = placement.ending ?? (this.#isClosing ? "drained" : undefined);
     if (worker !== undefined) {
-      worker.poll(); // its last frames
+      worker.lane.poll(); // its last frames
       this.#mourn(worker, "exit");
     }
     placement.detach();
@@ -351,7 +351,7 @@ export class MediaPool {
   #tick(): void {
     for (const worker of this.#workers.values()) {
       worker.lane.flush();
-      worker.poll();
+      worker.lane.poll();
     }
     this.#idleTicks = this.#placements.size === 0 ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks > LINGER_TICKS) {

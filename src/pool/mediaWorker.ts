@@ -1,4 +1,5 @@
 // One media worker as the front thread sees it: its thread, its end of the lane, its counts and its heartbeat.
+import assert from "node:assert/strict";
 import type { Worker } from "node:worker_threads";
 import type { Clock } from "../domain/clock.ts";
 import { WorkerCounts } from "../lane/counts.ts";
@@ -38,8 +39,12 @@ export class MediaWorker {
     this.counts = new WorkerCounts(hello.counts);
     this.bornMs = clock.nowMs();
     this.#heartbeat = new Int32Array(hello.heartbeat);
-    this.lane = new LaneEnd(hello.lane, "front", clock, (kind, slot, epoch, bytes) =>
-      this.#receive(kind, slot, epoch, bytes),
+    this.lane = new LaneEnd(
+      hello.lane,
+      "front",
+      clock,
+      (kind, slot, epoch, bytes) => this.#receive(kind, slot, epoch, bytes),
+      () => this.#sendFrame(),
     );
   }
 
@@ -49,8 +54,11 @@ export class MediaWorker {
 
   /** It has this call from now on. */
   give(placement: Placement): void {
-    if (this.#placements[placement.slot] === placement) return;
-    this.#placements[placement.slot] = placement;
+    const { slot } = placement;
+    if (this.#placements[slot] === placement) return;
+    while (this.#placements.length <= slot) this.#placements.push(undefined); // one without holes is quick to read
+    assert.equal(this.#placements[slot], undefined, "a slot's calls follow one another");
+    this.#placements[slot] = placement;
     this.#calls++;
   }
 
@@ -61,21 +69,19 @@ export class MediaWorker {
     this.#calls--;
   }
 
-  /** Takes what it has written. */
-  poll(): void {
-    try {
-      this.lane.poll();
-    } finally {
-      this.#sendFrame();
-    }
-  }
-
   #receive(kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array): void {
     const placement = this.#placements[slot];
     // A record of another epoch is a dead worker's or a past call's.
     if (placement === undefined || placement.epoch !== epoch) return;
-    if (kind === RecordKind.control && this.#whose === placement) return this.#sendMarked(bytes);
-    this.#sendFrame();
+    if (kind === RecordKind.control && this.#whose === placement) return this.#sendBoth(bytes);
+    try {
+      this.#sendFrame();
+    } finally {
+      this.#deliver(kind, placement, bytes); // whatever became of another call's
+    }
+  }
+
+  #deliver(kind: RecordKind, placement: Placement, bytes: Uint8Array): void {
     if (kind === RecordKind.media) {
       this.#frame = bytes;
       this.#whose = placement;
@@ -93,12 +99,12 @@ export class MediaWorker {
     whose.listener.frame(frame, true);
   }
 
-  #sendMarked(mark: Uint8Array): void {
+  #sendBoth(control: Uint8Array): void {
     const frame = this.#frame!;
     const whose = this.#whose!;
     this.#frame = undefined;
     this.#whose = undefined;
-    whose.listener.markedFrame(frame, mark);
+    whose.listener.frameAndControl(frame, control);
   }
 
   /** Looks at its heart; true when it has calls and has not beaten for `LOOKS_UNTIL_STUCK` looks. */

@@ -15,8 +15,8 @@ export type CallOrder = Omit<CallTicket, "slot" | "epoch" | "placedAtMs" | "resu
 export interface PlacementListener {
   /** One finished text frame for the call's socket; `bytes` is valid during the call only. */
   frame(bytes: Uint8Array, isAudio: boolean): void;
-  /** Two of them, audio and what follows it at once: sent together they cost as much as one. */
-  markedFrame(audio: Uint8Array, mark: Uint8Array): void;
+  /** Two of them, audio and what follows it at once, a mark mostly: sent together they cost as much as one. */
+  frameAndControl(audio: Uint8Array, control: Uint8Array): void;
   /** What its worker tells of the call, in order with the frames; `bytes` are `ToldNews` as JSON. */
   told(bytes: Uint8Array): void;
   /** The call's worker died and it was placed once more. */

@@ -173,10 +173,10 @@ export class LiveCall implements StreamHandler, PlacementListener {
     this.#lookAt(this.#socket?.send(bytes), bytes, isAudio);
   }
 
-  markedFrame(audio: Uint8Array, mark: Uint8Array): void {
-    const [sentAudio, sentMark] = this.#socket?.sendBoth(audio, mark) ?? [];
+  frameAndControl(audio: Uint8Array, control: Uint8Array): void {
+    const [sentAudio, sentControl] = this.#socket?.sendBoth(audio, control) ?? [];
     this.#lookAt(sentAudio, audio, true);
-    this.#lookAt(sentMark, mark, false);
+    this.#lookAt(sentControl, control, false);
   }
 
   #lookAt(sent: Sent | undefined, bytes: Uint8Array, isAudio: boolean): void {

@@ -13,7 +13,7 @@
 //   MESSAGE      16,384   readMedia: a message of the stream, and room for what stands behind its end
 //   FOUND        16       readMedia: what it says, see below
 //   PAYLOAD      12,288   readMedia: its audio, mu-law, and room for what is written behind its end
-//   SPEECH       800      writeBase64: mu-law for the caller, up to 100 ms, and room behind its end
+//   SPEECH       800      writeMedia: mu-law for the caller, up to 100 ms, and room behind its end
 //   TEXT         2,048    writeMedia: the message that it goes out in
 //   PREFIXES     2 MB     one prefix of 128 bytes after the other: what each stream's messages begin with, see below
 //   STATES                one state of 384 bytes after the other: what each direction of each call remembers

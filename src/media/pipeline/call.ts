@@ -62,7 +62,8 @@ export class Call implements Line, CallerListener {
   readonly ticket: CallTicket;
   #startedMs = 0;
   #tickedMs = LONG_AGO_MS;
-  /** Until then the caller is told that the call is recorded, and hears it to the end. */
+  /** The caller is to be told that the call is recorded, is told so until then, and hears it to the end. */
+  #isToAnnounce = false;
   #announcedMs = LONG_AGO_MS;
   #digits = 0;
   /** One for all frames. */
@@ -123,7 +124,7 @@ export class Call implements Line, CallerListener {
   /** Goes on with a stream that began on a worker which is dead; does nothing for a new call. */
   resume(): void {
     const { resumed } = this.ticket;
-    if (resumed !== undefined) this.#stream.begin(resumed.streamSid);
+    if (resumed !== undefined && !this.#isOver) this.#stream.begin(resumed.streamSid);
   }
 
   /** Takes one message of the stream. `bytes` belongs to the lane and is reused after this returns. */
@@ -245,7 +246,7 @@ export class Call implements Line, CallerListener {
     if (this.#mayNotSpeak) return { by: "agent", utterance: undefined, heardMs: 0, heardText: "" };
     const nowMs = this.#around.nowMs();
     const cut = this.#cut("agent", nowMs, 0);
-    if (nowMs < this.#announcedMs) this.#announce();
+    if (this.#isAnnouncing(nowMs)) this.#announce();
     return cut;
   }
 
@@ -303,7 +304,7 @@ export class Call implements Line, CallerListener {
     if (recording !== undefined)
       this.#recorder = this.#around.createRecorder(this.ticket, this.#startedMs, (news) => this.tell(news));
     this.#speech.begin(stream, this.#recorder);
-    if (this.#announcedMs > nowMs) this.#announcing();
+    if (this.#isToAnnounce) this.#announcing();
     if (this.#firstWordMs !== undefined) this.#patience.agentHeardUntil(this.#speech.lastWordMs(nowMs));
     if (this.#leaving !== undefined) this.#leave(this.#leaving); // its time begins now
     this.#agent.started();
@@ -330,16 +331,21 @@ export class Call implements Line, CallerListener {
 
   #announce(): void {
     this.#speech.prompt(this.#around.prompts.announcement, this.#around.nowMs());
-    this.#announcedMs = Number.POSITIVE_INFINITY;
+    this.#isToAnnounce = true;
     if (this.#stream.isUp) this.#announcing();
   }
 
   get #announcementMs(): number {
-    return (this.#around.prompts.announcement.length * FRAME_MS) / CARRIER_FRAME_SAMPLES;
+    return Math.ceil((this.#around.prompts.announcement.length * FRAME_MS) / CARRIER_FRAME_SAMPLES);
+  }
+
+  #isAnnouncing(nowMs: number): boolean {
+    return this.#isToAnnounce || nowMs < this.#announcedMs;
   }
 
   /** The announcement is first in line, and from now on the caller hears it. */
   #announcing(): void {
+    this.#isToAnnounce = false;
     this.#announcedMs = this.#around.nowMs() + this.#announcementMs;
     this.tell({ kind: "prompt", prompt: "announcement", why: "the call is recorded" });
   }
@@ -417,7 +423,7 @@ export class Call implements Line, CallerListener {
   }
 
   #mayBeCut(nowMs: number): boolean {
-    return this.#leaving === undefined && nowMs >= this.#announcedMs;
+    return this.#leaving === undefined && !this.#isAnnouncing(nowMs);
   }
 
   #callerSpeaks(detector: TurnDetector, nowMs: number, sinceMs: number, isInterrupting: boolean): void {

@@ -175,9 +175,9 @@ export class Speech implements MulawTaker, OutboundSink {
     return this.#track.stalledMs(nowMs);
   }
 
-  /** When the last word now queued will have been played. */
+  /** When the last word now queued will have been played, in whole milliseconds. */
   lastWordMs(nowMs: number): number {
-    return Math.max(nowMs, this.#track.playheadMs) + this.#track.queuedMs;
+    return Math.ceil(Math.max(nowMs, this.#track.playheadMs) + this.#track.queuedMs);
   }
 
   /** How loud is what the caller hears now, in dB below full scale. */

@@ -119,7 +119,7 @@ export class Turns {
     this.#tell({
       kind: "turn",
       agentMs: Math.round(cameMs - endedMs),
-      forwardMs: Math.round((sentMs - cameMs) * 10) / 10,
+      forwardMs: sentMs - cameMs,
       // The mark comes back when the frame has been played; it began one frame before.
       heardMs: Math.round(heardAtMs - FRAME_MS - endedMs),
     });

@@ -1,6 +1,7 @@
 // The messages of one stream: whether what was read is its own, and what we say to Twilio on it, as bytes ready to send.
 // A field too many makes Twilio drop a message (warning 31951), so nothing is written here that its documentation does
 // not show.
+import assert from "node:assert/strict";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { MediaMessages } from "./mediaMessages.ts";
 
@@ -32,6 +33,7 @@ export class StreamMessages {
 
   /** The mu-law bytes `[start, end)`, at most 100 ms of them. Valid until any stream's next. */
   media(mulaw: Uint8Array, start: number, end: number): Uint8Array {
+    assert(this.#prefix !== 0, "a stream that is closed says nothing");
     return this.#messages.write(this.#prefix, mulaw, start, end);
   }
 

@@ -62,10 +62,10 @@ export class RecordingListener implements PlacementListener {
     this.frames.push(Buffer.from(bytes).toString());
   }
 
-  markedFrame(audio: Uint8Array, mark: Uint8Array): void {
+  frameAndControl(audio: Uint8Array, control: Uint8Array): void {
     this.frame(audio);
-    this.frame(mark);
-    this.marks.push(Buffer.from(mark).toString());
+    this.frame(control);
+    this.marks.push(Buffer.from(control).toString());
   }
 
   told(bytes: Uint8Array): void {

@@ -278,7 +278,7 @@ describe("what a worker has for a call's socket", () => {
     write(media, "five");
     write(RecordKind.ready, "");
     write(media, "six");
-    worker.poll();
+    worker.lane.poll();
     assert.deepEqual(listener.frames, [
       "a mark alone",
       ...["one", "two", "its mark", "another", "three", "three's, too late to go with it"],
@@ -286,7 +286,56 @@ describe("what a worker has for a call's socket", () => {
     ]);
     assert.deepEqual(listener.marks, ["its mark"]);
     assert.equal(listener.news.length, 1);
-    worker.poll();
+    worker.lane.poll();
     assert.equal(listener.frames.length, 11, "nothing is sent twice");
+  });
+
+  it("is still there when it is sent, whatever was read after it", (t) => {
+    const { worker, end } = standIn(t);
+    const filler = new Uint8Array(30_000).fill(0x58);
+    let sent = "";
+    class Slow extends RecordingListener {
+      override frame(bytes: Uint8Array): void {
+        for (let n = 0; n < 8; n++) end.write(RecordKind.control, SLOT + 1, EPOCH, filler); // the worker writes on
+        sent = text(bytes);
+      }
+    }
+    const call = new Placement(order(), SLOT, new Slow(), 0);
+    call.epoch = EPOCH;
+    call.assign(worker);
+    end.write(RecordKind.media, SLOT, EPOCH, new TextEncoder().encode("the caller's own"));
+    for (let n = 0; n < 4; n++) end.write(RecordKind.control, SLOT, EPOCH - 1, filler); // of a dead worker
+    worker.lane.poll();
+    assert.equal(sent, "the caller's own");
+  });
+
+  it("comes although what another call was sent just before it failed", (t) => {
+    const { worker, end } = standIn(t);
+    class Failing extends RecordingListener {
+      override frame(): void {
+        throw new Error("this call's socket is broken");
+      }
+    }
+    const failing = new Placement(order(), SLOT + 1, new Failing(), 0);
+    const { call, listener } = placement();
+    failing.epoch = EPOCH;
+    for (const one of [failing, call]) one.assign(worker);
+    const write = (kind: RecordKind, slot: number, said: string) =>
+      end.write(kind, slot, EPOCH, new TextEncoder().encode(said));
+    write(RecordKind.media, SLOT + 1, "its audio");
+    write(RecordKind.control, SLOT, "a clear");
+    write(RecordKind.media, SLOT, "audio");
+    assert.throws(() => worker.lane.poll(), /socket is broken/);
+    assert.deepEqual(listener.frames, ["a clear"]);
+    worker.lane.poll();
+    assert.deepEqual(listener.frames, ["a clear", "audio"]);
+  });
+
+  it("is of one call at a time in each of its worker's slots", (t) => {
+    const { worker } = standIn(t);
+    const { call } = placement();
+    call.assign(worker);
+    assert.throws(() => worker.give(placement().call), /a slot's calls follow one another/);
+    assert.equal(worker.calls, 1);
   });
 });

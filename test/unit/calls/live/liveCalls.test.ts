@@ -274,13 +274,43 @@ describe("a stream that falls silent", () => {
   });
 });
 
+describe("audio that goes out together with its mark", () => {
+  const audio = new Uint8Array(3 * 214 + 60); // three frames in one message
+  const mark = new Uint8Array(80);
+
+  function speaking(fates: readonly ["sent" | "dropped", "sent" | "dropped"]) {
+    const world = new World({ callsMax: 1 });
+    const index = world.ring();
+    world.upgrade(index);
+    world.say(index, CONTROLS.connected);
+    world.say(index, CONTROLS.start);
+    world.speak(index, audio, mark, fates);
+    const { framesRefused, silent } = world.happenings;
+    return { framesRefused, silent, isSocketOpen: world.seen(index).isSocketOpen };
+  }
+
+  it("is counted when the socket has no room for it, and the call goes on as long as its mark is sent", () => {
+    assert.deepEqual(speaking(["sent", "sent"]), { framesRefused: [], silent: [], isSocketOpen: true });
+    assert.deepEqual(speaking(["dropped", "sent"]), { framesRefused: [3], silent: [], isSocketOpen: true });
+  });
+
+  it("means a stream that nobody reads when the mark finds no room", () => {
+    for (const fate of ["sent", "dropped"] as const) {
+      const { framesRefused, silent, isSocketOpen } = speaking([fate, "dropped"]);
+      assert.deepEqual(framesRefused, fate === "sent" ? [] : [3]);
+      assert.equal(silent.length, 1);
+      assert.equal(isSocketOpen, false);
+    }
+  });
+});
+
 const LEVELS = {
   ...{ levelDb: -20, floorDb: -60, thresholdDb: -45 },
   ...{ isAgentSpeaking: true, isInterrupting: false },
 };
 
 describe("what a worker tells of a call", () => {
-  const turn = { kind: "turn", agentMs: 600, forwardMs: 0.4, heardMs: 740 } as const;
+  const turn = { kind: "turn", agentMs: 600, forwardMs: 1, heardMs: 740 } as const;
 
   it("stands in its timeline, at its own time, and is told to whoever counts", () => {
     const world = new World({ callsMax: 2 });

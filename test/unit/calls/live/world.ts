@@ -61,6 +61,10 @@ export interface Happenings {
   readonly ended: { readonly run: RunId; readonly outcome: Outcome }[];
   readonly refused: string[];
   readonly told: { readonly run: RunId; readonly news: News }[];
+  /** Frames that a call's socket took no more. */
+  readonly framesRefused: number[];
+  /** Streams that nobody reads. */
+  readonly silent: RunId[];
 }
 
 class StillClock implements Clock {
@@ -93,6 +97,8 @@ class StillClock implements Clock {
 /** A socket that tells its handler of its closing before `close` returns, as the real one does. */
 class PlayedSocket implements StreamSocket {
   readonly closings: (number | "cut")[] = [];
+  /** What becomes of the messages to come, in order. */
+  readonly fates: Sent[] = [];
   pings = 0;
   #handler: StreamHandler | undefined;
 
@@ -105,7 +111,7 @@ class PlayedSocket implements StreamSocket {
   }
 
   send(): Sent {
-    return this.isOpen ? "sent" : "closed";
+    return this.isOpen ? (this.fates.shift() ?? "sent") : "closed";
   }
 
   sendBoth(): readonly [Sent, Sent] {
@@ -164,7 +170,14 @@ export interface Seen {
 
 export class World {
   readonly clock = new StillClock();
-  readonly happenings: Happenings = { violations: [], ended: [], refused: [], told: [] };
+  readonly happenings: Happenings = {
+    violations: [],
+    ended: [],
+    refused: [],
+    told: [],
+    framesRefused: [],
+    silent: [],
+  };
   readonly calls: LiveCalls;
   readonly #records: CallLog;
   readonly #played: Played[] = [];
@@ -174,7 +187,7 @@ export class World {
     callsMax,
     mediaGapMs = 10_000,
   }: { readonly callsMax: number; readonly mediaGapMs?: number }) {
-    const { violations, ended, refused, told } = this.happenings;
+    const { violations, ended, refused, told, framesRefused, silent } = this.happenings;
     const observer: CallObserver = {
       webhookAnswered() {},
       ended: ({ run }, _direction, outcome) => ended.push({ run, outcome }),
@@ -182,9 +195,9 @@ export class World {
       told: ({ run }, news) => told.push({ run, news }),
       streamRefused: (reason) => refused.push(reason),
       streamViolated: (_call, violation) => violations.push(violation),
-      streamSilent() {},
+      streamSilent: ({ run }) => silent.push(run),
       statusLate() {},
-      framesRefused() {},
+      framesRefused: (frames) => framesRefused.push(frames),
       hint() {},
     };
     this.#records = new CallLog(new MemoryKeeper(), { lastRun: 0, records: [] }, this.clock, {
@@ -273,6 +286,13 @@ export class World {
 
   pong(index: number): void {
     this.#played[index]!.handler?.ponged();
+  }
+
+  /** Its task has audio for the stream, and something that follows it; the socket does this with them. */
+  speak(index: number, audio: Uint8Array, control: Uint8Array, fates: readonly Sent[]): void {
+    const { socket, placement } = this.#played[index]!;
+    socket?.fates.push(...fates);
+    placement.listener.frameAndControl(audio, control);
   }
 
   /** The stream's connection breaks. */

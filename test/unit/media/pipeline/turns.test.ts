@@ -40,11 +40,11 @@ describe("an answer", () => {
     one.agentSpoke(10_600, 3_000, 3_000);
     one.progressed(10_600, 3_000, 3_000);
     one.agentSpoke(10_601, 3_000, 3_000); // less than a frame each: the first of it counts
-    one.progressed(10_601.26, 3_020, 3_000);
+    one.progressed(10_602, 3_020, 3_000);
     one.agentSpoke(10_640, 3_020, 3_000);
     assert.deepEqual(told, []);
     one.progressed(10_700, 3_220, 3_020);
-    assert.deepEqual(told, [{ kind: "turn", agentMs: 600, forwardMs: 1.3, heardMs: 680 }]);
+    assert.deepEqual(told, [{ kind: "turn", agentMs: 600, forwardMs: 2, heardMs: 680 }]);
     one.progressed(10_800, 3_420, 3_220);
     one.agentSpoke(10_900, 3_420, 3_220);
     one.progressed(11_000, 3_620, 3_620);
