@@ -80,12 +80,12 @@ function progress(): Listener {
 
 async function write(folder: string, options: SweepOptions, { cells, runs }: Swept): Promise<void> {
   const titles = titlesOf(options);
-  const { ladder, seconds, warmUpSeconds, repetitions, agent, workers } = options;
+  const { ladder, seconds, warmUpSeconds, repetitions, niceness, agent, workers } = options;
   const results = {
     takenAt: new Date().toISOString(),
     machine: machine(),
     versions: await versions(),
-    plan: { ladder, seconds, warmUpSeconds, repetitions, agent, workers },
+    plan: { ladder, seconds, warmUpSeconds, repetitions, niceness, agent, workers },
     mostCalls: Object.fromEntries(
       [...titles.keys()].map((name) => [name, highest(cells, name)?.calls ?? null]),
     ),

@@ -21,8 +21,6 @@
 #define ECHO_NS (500 * NS_PER_MS)
 // Between the last upgrade and the first frame.
 #define LEAD_IN_NS (50 * NS_PER_MS)
-// What it asks for, before what it loads: Twilio has processors of its own.
-#define NICENESS (-15)
 #define FRAME_NS (FRAME_MS * NS_PER_MS)
 #define EVENTS_MAX 512
 // Frames that are sent before what has come back is looked at again.
@@ -154,7 +152,6 @@ int main(int count, char **arguments) {
     descriptors.rlim_cur = descriptors.rlim_max;
     setrlimit(RLIMIT_NOFILE, &descriptors);
   }
-  (void)setpriority(PRIO_PROCESS, 0, NICENESS); // refused to all but root; without it more runs are late
   prctl(PR_SET_TIMERSLACK, 1); // or the kernel adds 50 microseconds to every nap
   codes_prepare();
   run.streams = calloc(run.count, sizeof *run.streams);

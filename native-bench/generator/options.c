@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define USAGE_STATUS 2
 #define SECONDS_MAX 3600
 #define STREAMS_MAX 10000
 #define LINE_MAX 2048
+#define NICENESS_LEAST (-20)
+#define NICENESS_MOST 19
 
 static const char HELP[] =
     "Opens streams as Twilio does, one per line of standard input, and measures what comes back.\n\n"
@@ -20,7 +23,8 @@ static const char HELP[] =
     "  --streams <file>    the list of streams, instead of standard input\n"
     "  --marks <when>      echoed once played, or at-once (played)\n"
     "  --burst <n>/<m>     of every m frames, n are held back and sent together\n"
-    "  --resets <number>   streams a second that are cut abruptly (0)\n\n"
+    "  --resets <number>   streams a second that are cut abruptly (0)\n"
+    "  --niceness <n>      as nice(1) has it, from -20 to 19 (as it was started)\n\n"
     "A line: ws://127.0.0.1:port/path [callSid accountSid [signature]], between spaces.\n";
 
 __attribute__((format(printf, 1, 2), noreturn)) static void usage(const char *format, ...) {
@@ -32,12 +36,17 @@ __attribute__((format(printf, 1, 2), noreturn)) static void usage(const char *fo
   exit(USAGE_STATUS);
 }
 
-static double number(const char *name, const char *text, double most) {
+static double number(const char *name, const char *text, double least, double most) {
   char *end;
   const double value = strtod(text, &end);
-  if (end == text || *end != '\0' || !(value >= 0 && value <= most))
-    usage("--%s must be a number from 0 to %g, not %s", name, most, text);
+  if (end == text || *end != '\0' || !(value >= least && value <= most))
+    usage("--%s must be a number from %g to %g, not %s", name, least, most, text);
   return value;
+}
+
+static void set_niceness(const char *text) {
+  const double value = number("niceness", text, NICENESS_LEAST, NICENESS_MOST);
+  if (setpriority(PRIO_PROCESS, 0, (int)value) != 0) usage("a niceness of %d is for root to set", (int)value);
 }
 
 struct options read_options(int count, char **arguments) {
@@ -46,15 +55,16 @@ struct options read_options(int count, char **arguments) {
       {"seconds", required_argument, NULL, 's'}, {"warm-up", required_argument, NULL, 'w'},
       {"streams", required_argument, NULL, 'f'}, {"marks", required_argument, NULL, 'm'},
       {"burst", required_argument, NULL, 'b'},   {"resets", required_argument, NULL, 'r'},
-      {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+      {"niceness", required_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'},
+      {NULL, 0, NULL, 0}};
   int found;
   while ((found = getopt_long(count, arguments, "", known, NULL)) != -1) {
     switch (found) {
       case 's':
-        options.seconds = number("seconds", optarg, SECONDS_MAX);
+        options.seconds = number("seconds", optarg, 0, SECONDS_MAX);
         break;
       case 'w':
-        options.warm_up_seconds = number("warm-up", optarg, SECONDS_MAX);
+        options.warm_up_seconds = number("warm-up", optarg, 0, SECONDS_MAX);
         break;
       case 'f':
         options.streams_path = optarg;
@@ -70,7 +80,10 @@ struct options read_options(int count, char **arguments) {
           usage("--burst must be two numbers such as 10/250, the first from 2 to the second, not %s", optarg);
         break;
       case 'r':
-        options.resets_per_second = number("resets", optarg, 1000);
+        options.resets_per_second = number("resets", optarg, 0, 1000);
+        break;
+      case 'n':
+        set_niceness(optarg);
         break;
       case 'h':
         fputs(HELP, stdout);

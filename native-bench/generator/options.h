@@ -30,7 +30,8 @@ struct target {
   char signature[HEADER_CHARACTERS];
 };
 
-// Ends the process with status 2 and a sentence when an argument is wrong.
+// Also sets what is no part of a run: the niceness. Ends the process with status 2 and a sentence when an argument is
+// wrong.
 struct options read_options(int count, char **arguments);
 
 // The same for a line that is none. Returns an array, and how many there are.

@@ -48,6 +48,7 @@ export interface Load {
   readonly streams: readonly string[];
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  readonly niceness?: number;
   /** Further options of the generator's, for tests. */
   readonly args?: readonly string[];
 }
@@ -62,10 +63,14 @@ const NOBODY: Watcher = { began() {}, ended() {} };
 
 /** One run. Rejects when a stream could not be opened. */
 export async function generate(program: string, load: Load, watcher = NOBODY): Promise<Report> {
-  const { streams, seconds, warmUpSeconds, args = [] } = load;
+  const { streams, seconds, warmUpSeconds, niceness = 0, args = [] } = load;
   const output = await runProgram(
     program,
-    ["--seconds", String(seconds), "--warm-up", String(warmUpSeconds), ...args],
+    [
+      ...["--seconds", String(seconds), "--warm-up", String(warmUpSeconds)],
+      ...(niceness === 0 ? [] : ["--niceness", String(niceness)]),
+      ...args,
+    ],
     {
       input: `${streams.join("\n")}\n`,
       onLine(line) {

@@ -38,6 +38,8 @@ export type Run = Measured | Failed;
 export interface Plan {
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  /** The load generator's. */
+  readonly niceness: number;
 }
 
 /** Rejects with Missing where the contender can't run on this machine; every other failure is a run's. */

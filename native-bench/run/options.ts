@@ -12,6 +12,7 @@ npm run bench -- [options]
   --seconds <s>          measured time of every run (5)
   --agent <name>         what answers Linecard's calls: ${AGENTS.join(", ")} (echo)
   --workers <number>     Linecard's media workers (as many as it chooses for itself)
+  --niceness=<n>         the load generator's, from 19 to -20, for which one must be root (0)
   --out <folder>         where results.json and results.svg go (native-bench, of a whole sweep only)
   --kernels              instead of calls, the functions that every frame goes through
 
@@ -37,6 +38,8 @@ export interface SweepOptions {
   readonly agent: AgentName;
   /** Undefined: as many as Linecard chooses for itself. */
   readonly workers: number | undefined;
+  /** The load generator's. */
+  readonly niceness: number;
   /** Undefined: results are only shown. */
   readonly out: string | undefined;
 }
@@ -53,6 +56,7 @@ export function readBenchOptions(args: string[], home: string): Options {
     seconds: { type: "string" },
     agent: { type: "string" },
     workers: { type: "string" },
+    niceness: { type: "string" },
     out: { type: "string" },
     kernels: { type: "boolean" },
     help: { type: "boolean" },
@@ -90,6 +94,7 @@ export function readBenchOptions(args: string[], home: string): Options {
       given.workers === undefined
         ? undefined
         : numberOption("workers", given.workers, { default: 1, min: 1, max: WORKERS_MAX, whole: true }),
+    niceness: numberOption("niceness", given.niceness, { default: 0, min: -20, max: 19, whole: true }),
     out: given.out ?? (isWhole ? home : undefined),
   };
 }

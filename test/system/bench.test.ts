@@ -109,6 +109,15 @@ describe("the load generator", () => {
     await assert.rejects(generate(programs.generator, load), /Sec-WebSocket-Accept is wrong/);
   });
 
+  it("gives way when it is told to", async () => {
+    const load = { streams: ["ws://127.0.0.1:9/media"], seconds: 1, warmUpSeconds: 0 };
+    await assert.rejects(generate(programs.generator, { ...load, niceness: 19 }), /stream 1: nobody listens/);
+    await assert.rejects(
+      generate(programs.generator, { ...load, niceness: 20 }),
+      /--niceness must be a number from -20 to 19, not 20/,
+    );
+  });
+
   it("says which stream a server refused", async () => {
     const streams = ["ws://127.0.0.1:9/media"];
     await assert.rejects(

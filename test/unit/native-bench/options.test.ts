@@ -37,7 +37,14 @@ describe("the bench's options", () => {
     assert.deepEqual(names(read("--only", "tutorial, linecard")), ["linecard", "tutorial"]);
   });
 
+  it("let the generator go before all else, or behind it", () =>
+    assert.deepEqual(
+      [[], ["--niceness=-15"], ["--niceness", "5"]].map((args) => read(...args).niceness),
+      [0, -15, 5],
+    ));
+
   for (const [args, complaint] of [
+    ["--niceness=-21", /--niceness must be a whole number from -20 to 19, not -21/],
     ["--only twilio", /--only knows no twilio; there are linecard, limit/],
     ["--calls 100,lots", /--calls must be a whole number from 1 to 10000, not lots/],
     ["--calls 0", /--calls must be a whole number/],
