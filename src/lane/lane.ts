@@ -3,7 +3,7 @@
 // each looks once a millisecond while there are calls.
 import assert from "node:assert/strict";
 import type { Clock } from "../domain/clock.ts";
-import { PAYLOAD_BYTES_MAX, RING_BYTES, RingReader, RingWriter } from "./ring.ts";
+import { Desk, PAYLOAD_BYTES_MAX, RING_BYTES, RingReader, RingWriter } from "./ring.ts";
 
 /** What a record is. Only `media` may be dropped. */
 export const RecordKind = {
@@ -23,7 +23,8 @@ export const RecordKind = {
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
 /**
- * Takes one record. `bytes` is valid until all that was there is read, which a `LaneEnd` tells its owner.
+ * Takes one record. `bytes` is valid until all that was there is read, which a `LaneEnd` tells its owner; with a desk
+ * until the next record.
  * `slot` and `epoch` say which placement of which call it belongs to: a record of a past epoch is stale.
  */
 export type LaneReceiver = (kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array) => void;
@@ -60,16 +61,20 @@ export class LaneEnd {
   /** Media records refused because the other side was `LANE_BOUND_MS` behind, or the ring full. */
   dropped = 0;
 
-  /** @param allRead called after the last record of a `poll`, while the bytes of all of them are still there */
+  /**
+   * @param allRead called after the last record of a `poll`, while the bytes of all of them are still there
+   * @param desk where what is read is copied to, if it fits: memory that its receiver would copy it to
+   */
   constructor(
     memory: SharedArrayBuffer,
     side: keyof typeof WRITES_AT,
     clock: Clock,
     receive: LaneReceiver,
     allRead: () => void = () => {},
+    desk?: Uint8Array,
   ) {
     this.#out = new RingWriter(memory, WRITES_AT[side], clock);
-    this.#in = new RingReader(memory, READS_AT[side]);
+    this.#in = new RingReader(memory, READS_AT[side], desk && new Desk(desk));
     this.#receive = receive;
     this.#allRead = allRead;
   }

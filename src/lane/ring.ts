@@ -45,6 +45,9 @@ const LENGTH_BITS = 24;
 const LENGTH_MASK = 2 ** LENGTH_BITS - 1;
 assert(PAYLOAD_BYTES_MAX <= LENGTH_MASK);
 
+/** Views of what lies in the lowest pages are kept: the next record of that length there needs no new one. */
+const VIEWS_MAX = (4 * PAGE_BYTES) / HEADER_BYTES;
+
 export const RING_BYTES = CONTROL_BYTES + PAGES * PAGE_BYTES;
 
 function recordBytes(length: number): number {
@@ -167,16 +170,52 @@ export class RingWriter {
   }
 }
 
+/** Where a reader copies payloads to, each over the one before, unless they are longer. */
+export class Desk {
+  readonly #bytes: Uint8Array;
+  readonly #words: Uint32Array;
+  /** By length: few lengths are read. */
+  readonly #views: (Uint8Array | undefined)[] = [];
+
+  /** `bytes` begins and ends at a multiple of 4 of its buffer. */
+  constructor(bytes: Uint8Array) {
+    const words = bytes.length / Uint32Array.BYTES_PER_ELEMENT;
+    this.#bytes = bytes;
+    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, words);
+    while (this.#views.length <= bytes.length) this.#views.push(undefined); // one without holes is quick to read
+  }
+
+  get lengthMax(): number {
+    return this.#bytes.length;
+  }
+
+  /** Word by word: a view to copy from would be made for each record. Writes up to three bytes behind the payload. */
+  put(from: Uint32Array, word: number, length: number): Uint8Array {
+    const words = this.#words;
+    const end = (length + 3) >>> 2;
+    for (let i = 0; i < end; i++) words[i] = from[word + i]!;
+    const view = this.#views[length] ?? this.#bytes.subarray(0, length);
+    this.#views[length] = view;
+    return view;
+  }
+}
+
 export class RingReader {
   readonly #memory: SharedArrayBuffer;
   readonly #pagesAt: number;
   readonly #control: Int32Array;
   readonly #words: Uint32Array;
+  readonly #desk: Desk | undefined;
+  /** By where they begin, in headers' lengths; none where there is a desk. */
+  readonly #views: (Uint8Array | undefined)[] = [];
   #at = 0;
   #isReading = false;
   #isResting = false;
 
-  constructor(memory: SharedArrayBuffer, startsAt: number) {
+  /** With a desk, what a receiver is given is valid until the next record; without, until all is read. */
+  constructor(memory: SharedArrayBuffer, startsAt: number, desk?: Desk) {
+    this.#desk = desk;
+    if (desk === undefined) while (this.#views.length < VIEWS_MAX) this.#views.push(undefined);
     this.#memory = memory;
     this.#pagesAt = startsAt + CONTROL_BYTES;
     this.#control = new Int32Array(memory, startsAt, CONTROL_BYTES / Int32Array.BYTES_PER_ELEMENT);
@@ -220,7 +259,7 @@ export class RingReader {
           at = slot;
           continue;
         }
-        const bytes = new Uint8Array(this.#memory, this.#pagesAt + at + HEADER_BYTES, length);
+        const bytes = this.#payload(at + HEADER_BYTES, length);
         at += recordBytes(length);
         receive(kind as RecordKind, slot, this.#words[word + 2]!, bytes);
       }
@@ -233,5 +272,18 @@ export class RingReader {
         Atomics.store(this.#control, TAIL, at);
       }
     }
+  }
+
+  #payload(at: number, length: number): Uint8Array {
+    const desk = this.#desk;
+    if (desk !== undefined && length <= desk.lengthMax) return desk.put(this.#words, at >>> 2, length);
+    const place = at / HEADER_BYTES;
+    if (place >= this.#views.length) return new Uint8Array(this.#memory, this.#pagesAt + at, length);
+    let view = this.#views[place];
+    if (view?.length !== length) {
+      view = new Uint8Array(this.#memory, this.#pagesAt + at, length);
+      this.#views[place] = view;
+    }
+    return view;
   }
 }

@@ -95,8 +95,13 @@ export class CallHost {
     this.#seats = new Seats(shared.remains.slots);
     this.#counts = shared.counts;
     this.#heartbeat = shared.heartbeat;
-    this.#lane = new LaneEnd(lane, "worker", clock, (kind, slot, epoch, bytes) =>
-      this.#receive(kind, slot, epoch, bytes),
+    this.#lane = new LaneEnd(
+      lane,
+      "worker",
+      clock,
+      (kind, slot, epoch, bytes) => this.#receive(kind, slot, epoch, bytes),
+      () => {},
+      equipment.messages.inbox,
     );
     this.#surroundings = this.#makeSurroundings();
   }

@@ -4,6 +4,7 @@ import type { StreamViolation } from "../../domain/endings.ts";
 import { assertNever } from "../../domain/errors.ts";
 import type { StreamSid } from "../../domain/ids.ts";
 import type { WorkerCounts } from "../../lane/counts.ts";
+import { readMark } from "../protocol/markMessages.ts";
 import type { MediaMessages } from "../protocol/mediaMessages.ts";
 import { decodeMessage, type Message } from "../protocol/messages.ts";
 import { StreamMessages } from "../protocol/streamMessages.ts";
@@ -72,9 +73,16 @@ export class StreamReader {
   read(bytes: Uint8Array): void {
     const messages = this.#messages;
     const stream = this.#stream;
-    if (stream === undefined || !messages.read(bytes)) this.#control(decodeMessage(bytes));
+    if (stream === undefined) this.#control(decodeMessage(bytes));
+    else if (!messages.read(bytes)) this.#other(bytes, stream.streamSid);
     else if (stream.isOwn) this.#audio.accept(messages.timestampMs, messages.codes);
     else this.#listener.violated("foreign_stream");
+  }
+
+  #other(bytes: Uint8Array, streamSid: StreamSid): void {
+    const name = readMark(bytes, streamSid);
+    if (name === undefined) this.#control(decodeMessage(bytes));
+    else this.#listener.mark(name);
   }
 
   #control(message: Message): void {

@@ -28,7 +28,8 @@ const [BEFORE_SID, BEHIND_SID] = JSON.stringify({ event: "media", streamSid: "?"
 
 export class MediaMessages {
   readonly #kernels: Kernels;
-  readonly #message: Uint8Array;
+  /** What is put here needs no copying to be read. */
+  readonly inbox: Uint8Array;
   readonly #numbers: Float64Array;
   readonly #offsets: Int32Array;
   readonly #payload: Uint8Array;
@@ -47,7 +48,7 @@ export class MediaMessages {
   constructor(kernels: Kernels) {
     const { buffer } = kernels.memory;
     this.#kernels = kernels;
-    this.#message = new Uint8Array(buffer, MESSAGE, MESSAGE_BYTES);
+    this.inbox = new Uint8Array(buffer, MESSAGE, MESSAGE_BYTES);
     this.#numbers = new Float64Array(buffer, FOUND, 1);
     this.#offsets = new Int32Array(buffer, FOUND, 1 + SID_END_AT / Int32Array.BYTES_PER_ELEMENT);
     this.#payload = new Uint8Array(buffer, PAYLOAD, PAYLOAD_BYTES);
@@ -63,7 +64,7 @@ export class MediaMessages {
    */
   read(bytes: Uint8Array): boolean {
     if (bytes.length > MESSAGE_BYTES) return false;
-    this.#message.set(bytes);
+    if (bytes.byteOffset !== MESSAGE || bytes.buffer !== this.#bytes.buffer) this.inbox.set(bytes);
     const length = this.#kernels.readMedia(bytes.length);
     if (length < 0) return false;
     this.#codes = length === CODES_BYTES ? this.#frame : this.#payload.subarray(0, length);

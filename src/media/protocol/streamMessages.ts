@@ -3,6 +3,7 @@
 // not show.
 import assert from "node:assert/strict";
 import type { StreamSid } from "../../domain/ids.ts";
+import { writeMark } from "./markMessages.ts";
 import type { MediaMessages } from "./mediaMessages.ts";
 
 const UTF8 = new TextEncoder();
@@ -37,9 +38,9 @@ export class StreamMessages {
     return this.#messages.write(this.#prefix, mulaw, start, end);
   }
 
-  /** Asks Twilio to send `name` back once everything before it was played, or cleared. */
+  /** Asks Twilio to send `name` back once everything before it was played, or cleared. Valid until any stream's next. */
   mark(name: string): Uint8Array {
-    return UTF8.encode(JSON.stringify({ event: "mark", streamSid: this.streamSid, mark: { name } }));
+    return writeMark(this.streamSid, name);
   }
 
   /** Empties what Twilio has not played yet. */
