@@ -96,6 +96,12 @@ static void message_out(unsigned frame) {
   memcpy(end, SUFFIX, sizeof SUFFIX - 1);
 }
 
+// What is heard said back.
+static void echo(unsigned frame) {
+  message_in(frame);
+  message_out(frame);
+}
+
 // Appends one message; when the batch is full as a tick's is, walks through it as its reader does.
 static void lane(unsigned frame) {
   static size_t used, records;
@@ -121,7 +127,7 @@ static const struct {
                {"mu-law out", encode_mulaw}, {"mu-law to 16 kHz", decode_16}, {"16 kHz to mu-law", encode_16}, {"mu-law to 24 kHz", decode_24},
                {"24 kHz to mu-law", encode_24}, {"mu-law to 48 kHz", decode_48}, {"48 kHz to mu-law", encode_48},
                {"message scan", scan}, {"message to 16 kHz", message_in},
-               {"16 kHz to message", message_out}, {"lane hop", lane}};
+               {"16 kHz to message", message_out}, {"lane hop", lane}, {"lane to lane", echo}};
 
 static double seconds(void) {
   struct timespec now;

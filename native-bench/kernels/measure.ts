@@ -7,6 +7,7 @@ import { FRAMES, type Kernel } from "./kernel.ts";
 import { closePort, lane } from "./lane.ts";
 import { message } from "./message.ts";
 import { mulaw } from "./mulaw.ts";
+import { worker } from "./worker.ts";
 
 export interface Timing {
   /** For 20 ms of one call. */
@@ -60,7 +61,7 @@ function inMemory(): number {
   return heapUsed + external;
 }
 
-const kernels: readonly Kernel[] = [...base64, ...mulaw, ...codec, ...message, ...lane];
+const kernels: readonly Kernel[] = [...base64, ...mulaw, ...codec, ...message, ...lane, ...worker];
 const timings: KernelTimings[] = kernels.map(({ name, library, ours, theirs }) => ({
   name,
   library,
