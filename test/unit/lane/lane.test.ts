@@ -145,6 +145,32 @@ describe("a lane", () => {
     assert.equal(whole, 100);
   });
 
+  it("copies what it reads to a desk, if it has one and that is long enough", (t) => {
+    const memory = createLaneMemory();
+    const clock = new ManualClock();
+    const around = new Uint8Array(16 + 100 + 16).fill(0xee);
+    const desk = around.subarray(16, 116);
+    const here = new LaneEnd(memory, "front", clock, () => {});
+    const read: { size: number; isOnDesk: boolean; isWhole: boolean }[] = [];
+    const receive = (_kind: RecordKind, slot: number, _epoch: number, bytes: Uint8Array) =>
+      read.push({
+        size: bytes.length,
+        isOnDesk: bytes.buffer === around.buffer && (bytes.length === 0 || bytes.byteOffset === 16),
+        isWhole: Buffer.from(bytes).equals(payload(bytes.length, slot)),
+      });
+    const there = new LaneEnd(memory, "worker", clock, receive, () => {}, desk);
+    t.after(() => there.close());
+    const sizes = [0, 1, 97, 98, 99, 100, 101, 97, 5_000, 100];
+    for (const [slot, size] of sizes.entries()) here.write(RecordKind.media, slot, 1, payload(size, slot));
+    there.poll();
+    assert.deepEqual(
+      read,
+      sizes.map((size) => ({ size, isOnDesk: size <= 100, isWhole: true })),
+    );
+    for (const beside of [around.subarray(0, 16), around.subarray(116)])
+      assert.ok(beside.every((byte) => byte === 0xee));
+  });
+
   it("goes on behind a record that its receiver could not stand", (t) => {
     const memory = createLaneMemory();
     const order: number[] = [];

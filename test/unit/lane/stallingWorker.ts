@@ -2,18 +2,21 @@
 // as long as a record of kind `end` says.
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../../src/domain/clock.ts";
-import { LaneEnd, RecordKind } from "../../../src/lane/lane.ts";
+import { LaneEnd, type LaneReceiver, RecordKind } from "../../../src/lane/lane.ts";
 import { DROPPED, isWhole, TORN } from "./numbered.ts";
+import { DESK_BYTES } from "./rig.ts";
 
 const { memory, counts } = workerData as { memory: SharedArrayBuffer; counts: Int32Array };
 const still = new Int32Array(new SharedArrayBuffer(4));
 
-const lane = new LaneEnd(memory, "worker", systemClock, (kind, slot, epoch, bytes) => {
+const receive: LaneReceiver = (kind, slot, epoch, bytes) => {
   if (!isWhole(slot, bytes)) Atomics.add(counts, TORN, 1);
   lane.write(kind, slot, epoch, bytes);
   Atomics.store(counts, DROPPED, lane.dropped);
   if (kind === RecordKind.end) Atomics.wait(still, 0, 0, epoch);
-});
+};
+const desk = new Uint8Array(DESK_BYTES);
+const lane = new LaneEnd(memory, "worker", systemClock, receive, () => {}, desk);
 systemClock.every(1, () => {
   lane.poll();
   lane.flush();
