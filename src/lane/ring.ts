@@ -45,9 +45,6 @@ const LENGTH_BITS = 24;
 const LENGTH_MASK = 2 ** LENGTH_BITS - 1;
 assert(PAYLOAD_BYTES_MAX <= LENGTH_MASK);
 
-/** Views of what lies in the lowest pages are kept: the next record of that length there needs no new one. */
-const VIEWS_MAX = (4 * PAGE_BYTES) / HEADER_BYTES;
-
 export const RING_BYTES = CONTROL_BYTES + PAGES * PAGE_BYTES;
 
 function recordBytes(length: number): number {
@@ -206,8 +203,6 @@ export class RingReader {
   readonly #control: Int32Array;
   readonly #words: Uint32Array;
   readonly #desk: Desk | undefined;
-  /** By where they begin, in headers' lengths; none where there is a desk. */
-  readonly #views: (Uint8Array | undefined)[] = [];
   #at = 0;
   #isReading = false;
   #isResting = false;
@@ -215,7 +210,6 @@ export class RingReader {
   /** With a desk, what a receiver is given is valid until the next record; without, until all is read. */
   constructor(memory: SharedArrayBuffer, startsAt: number, desk?: Desk) {
     this.#desk = desk;
-    if (desk === undefined) while (this.#views.length < VIEWS_MAX) this.#views.push(undefined);
     this.#memory = memory;
     this.#pagesAt = startsAt + CONTROL_BYTES;
     this.#control = new Int32Array(memory, startsAt, CONTROL_BYTES / Int32Array.BYTES_PER_ELEMENT);
@@ -277,13 +271,6 @@ export class RingReader {
   #payload(at: number, length: number): Uint8Array {
     const desk = this.#desk;
     if (desk !== undefined && length <= desk.lengthMax) return desk.put(this.#words, at >>> 2, length);
-    const place = at / HEADER_BYTES;
-    if (place >= this.#views.length) return new Uint8Array(this.#memory, this.#pagesAt + at, length);
-    let view = this.#views[place];
-    if (view?.length !== length) {
-      view = new Uint8Array(this.#memory, this.#pagesAt + at, length);
-      this.#views[place] = view;
-    }
-    return view;
+    return new Uint8Array(this.#memory, this.#pagesAt + at, length);
   }
 }
