@@ -23,8 +23,8 @@ export const RecordKind = {
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
 /**
- * Takes one record. `bytes` is valid until all that was there is read, which a `LaneEnd` tells its owner; with a desk
- * until the next record.
+ * Takes one record. `bytes` is valid until all that was there is read, which a `LaneEnd` tells its owner; with desks
+ * until as many more records are read as it has of them.
  * `slot` and `epoch` say which placement of which call it belongs to: a record of a past epoch is stale.
  */
 export type LaneReceiver = (kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array) => void;
@@ -63,7 +63,7 @@ export class LaneEnd {
 
   /**
    * @param allRead called after the last record of a `poll`, while the bytes of all of them are still there
-   * @param desk where what is read is copied to, if it fits: memory that its receiver would copy it to
+   * @param desks memory that what is read is copied to, if it fits: in turn, so that no view is made for a record
    */
   constructor(
     memory: SharedArrayBuffer,
@@ -71,10 +71,11 @@ export class LaneEnd {
     clock: Clock,
     receive: LaneReceiver,
     allRead: () => void = () => {},
-    desk?: Uint8Array,
+    desks: readonly Uint8Array[] = [],
   ) {
     this.#out = new RingWriter(memory, WRITES_AT[side], clock);
-    this.#in = new RingReader(memory, READS_AT[side], desk && new Desk(desk));
+    const read = desks.map((bytes) => new Desk(bytes));
+    this.#in = new RingReader(memory, READS_AT[side], read);
     this.#receive = receive;
     this.#allRead = allRead;
   }

@@ -167,7 +167,7 @@ export class RingWriter {
   }
 }
 
-/** Where a reader copies payloads to, each over the one before, unless they are longer. */
+/** Where a reader copies payloads to, unless they are longer. */
 export class Desk {
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
@@ -202,14 +202,16 @@ export class RingReader {
   readonly #pagesAt: number;
   readonly #control: Int32Array;
   readonly #words: Uint32Array;
-  readonly #desk: Desk | undefined;
+  /** They take turns. */
+  readonly #desks: readonly Desk[];
+  #turn = 0;
   #at = 0;
   #isReading = false;
   #isResting = false;
 
-  /** With a desk, what a receiver is given is valid until the next record; without, until all is read. */
-  constructor(memory: SharedArrayBuffer, startsAt: number, desk?: Desk) {
-    this.#desk = desk;
+  /** What a receiver is given is valid until all is read or, with desks, until as many more records are. */
+  constructor(memory: SharedArrayBuffer, startsAt: number, desks: readonly Desk[]) {
+    this.#desks = desks;
     this.#memory = memory;
     this.#pagesAt = startsAt + CONTROL_BYTES;
     this.#control = new Int32Array(memory, startsAt, CONTROL_BYTES / Int32Array.BYTES_PER_ELEMENT);
@@ -269,8 +271,10 @@ export class RingReader {
   }
 
   #payload(at: number, length: number): Uint8Array {
-    const desk = this.#desk;
-    if (desk !== undefined && length <= desk.lengthMax) return desk.put(this.#words, at >>> 2, length);
-    return new Uint8Array(this.#memory, this.#pagesAt + at, length);
+    const desk = this.#desks[this.#turn];
+    if (desk === undefined || length > desk.lengthMax)
+      return new Uint8Array(this.#memory, this.#pagesAt + at, length);
+    this.#turn = (this.#turn + 1) % this.#desks.length;
+    return desk.put(this.#words, at >>> 2, length);
   }
 }

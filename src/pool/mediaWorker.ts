@@ -12,6 +12,8 @@ export const HEARTBEAT_MS = 100;
 /** …and a worker with calls whose heart stood still over so many looks is stuck. Looks are counted, not
  * milliseconds, so that a front thread that was itself held up blames no one. */
 const LOOKS_UNTIL_STUCK = 5;
+/** Longer than any message of a stream that is sent. */
+const DESK_BYTES = 2_048;
 /** A look that itself came later than this doesn't count: the whole machine is short of time. */
 export const LOOK_LATE_MS = 2 * HEARTBEAT_MS;
 
@@ -45,6 +47,7 @@ export class MediaWorker {
       clock,
       (kind, slot, epoch, bytes) => this.#receive(kind, slot, epoch, bytes),
       () => this.#sendFrame(),
+      [new Uint8Array(DESK_BYTES), new Uint8Array(DESK_BYTES)], // a frame is kept until the next record is there
     );
   }
 

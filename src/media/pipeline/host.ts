@@ -101,7 +101,7 @@ export class CallHost {
       clock,
       (kind, slot, epoch, bytes) => this.#receive(kind, slot, epoch, bytes),
       () => {},
-      equipment.messages.inbox,
+      [equipment.messages.inbox],
     );
     this.#surroundings = this.#makeSurroundings();
   }

@@ -158,7 +158,7 @@ describe("a lane", () => {
         isOnDesk: bytes.buffer === around.buffer && (bytes.length === 0 || bytes.byteOffset === 16),
         isWhole: Buffer.from(bytes).equals(payload(bytes.length, slot)),
       });
-    const there = new LaneEnd(memory, "worker", clock, receive, () => {}, desk);
+    const there = new LaneEnd(memory, "worker", clock, receive, () => {}, [desk]);
     t.after(() => there.close());
     const sizes = [0, 1, 97, 98, 99, 100, 101, 97, 5_000, 100];
     for (const [slot, size] of sizes.entries()) here.write(RecordKind.media, slot, 1, payload(size, slot));
@@ -169,6 +169,26 @@ describe("a lane", () => {
     );
     for (const beside of [around.subarray(0, 16), around.subarray(116)])
       assert.ok(beside.every((byte) => byte === 0xee));
+  });
+
+  it("leaves what it read last on one desk while it reads the next to the other", (t) => {
+    const memory = createLaneMemory();
+    const clock = new ManualClock();
+    const here = new LaneEnd(memory, "front", clock, () => {});
+    let last: { slot: number; bytes: Uint8Array } | undefined;
+    let whole = 0;
+    const receive = (_kind: RecordKind, slot: number, _epoch: number, bytes: Uint8Array) => {
+      if (last !== undefined && Buffer.from(last.bytes).equals(payload(last.bytes.length, last.slot)))
+        whole++;
+      last = { slot, bytes };
+    };
+    const desks = [new Uint8Array(100), new Uint8Array(100)];
+    const there = new LaneEnd(memory, "worker", clock, receive, () => {}, desks);
+    t.after(() => there.close());
+    const sizes = [90, 90, 40, 90, 3_000, 90, 90, 100];
+    for (const [slot, size] of sizes.entries()) here.write(RecordKind.media, slot, 1, payload(size, slot));
+    there.poll();
+    assert.equal(whole, sizes.length - 1);
   });
 
   it("goes on behind a record that its receiver could not stand", (t) => {

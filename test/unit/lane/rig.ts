@@ -24,7 +24,7 @@ export function lane(t: TestContext, clock = new ManualClock()) {
     where.push({ kind, slot, epoch, bytes: bytes.slice() });
   const here = new LaneEnd(memory, "front", clock, keep(received.here));
   const desk = new Uint8Array(DESK_BYTES);
-  const there = new LaneEnd(memory, "worker", clock, keep(received.there), () => {}, desk);
+  const there = new LaneEnd(memory, "worker", clock, keep(received.there), () => {}, [desk]);
   t.after(() => {
     here.close();
     there.close();

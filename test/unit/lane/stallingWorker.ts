@@ -15,8 +15,7 @@ const receive: LaneReceiver = (kind, slot, epoch, bytes) => {
   Atomics.store(counts, DROPPED, lane.dropped);
   if (kind === RecordKind.end) Atomics.wait(still, 0, 0, epoch);
 };
-const desk = new Uint8Array(DESK_BYTES);
-const lane = new LaneEnd(memory, "worker", systemClock, receive, () => {}, desk);
+const lane = new LaneEnd(memory, "worker", systemClock, receive, () => {}, [new Uint8Array(DESK_BYTES)]);
 systemClock.every(1, () => {
   lane.poll();
   lane.flush();
