@@ -75,12 +75,12 @@ export class MediaWorker {
   #receive(kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array): void {
     const placement = this.#placements[slot];
     // A record of another epoch is a dead worker's or a past call's.
-    if (placement === undefined || placement.epoch !== epoch) return;
-    if (kind === RecordKind.control && this.#whose === placement) return this.#sendBoth(bytes);
+    const isCurrent = placement?.epoch === epoch;
+    if (isCurrent && kind === RecordKind.control && this.#whose === placement) return this.#sendBoth(bytes);
     try {
-      this.#sendFrame();
+      this.#sendFrame(); // whatever comes now, its desk is the next to be written over
     } finally {
-      this.#deliver(kind, placement, bytes); // whatever became of another call's
+      if (isCurrent) this.#deliver(kind, placement, bytes); // whatever became of another call's
     }
   }
 
