@@ -10,7 +10,15 @@ const RECORDS_A_TICK = 50;
 
 const memory = createLaneMemory();
 const here = new LaneEnd(memory, "front", systemClock, () => {});
-const there = new LaneEnd(memory, "worker", systemClock, () => {});
+const desk = new Uint8Array(2_048);
+const there = new LaneEnd(
+  memory,
+  "worker",
+  systemClock,
+  () => {},
+  () => {},
+  [desk],
+);
 let records = 0;
 
 const plainPorts = new MessageChannel();

@@ -85,10 +85,17 @@ const END = '"}}';
 
 /** Frames that have come back of the last 20 ms. */
 let returned = 0;
-const front = new LaneEnd(memory, "front", clock, (kind, call, _epoch, bytes) => {
-  if (kind === RecordKind.media) returned++;
-  else if (kind === RecordKind.control) answer(call, bytes);
-});
+const front = new LaneEnd(
+  memory,
+  "front",
+  clock,
+  (kind, call, _epoch, bytes) => {
+    if (kind === RecordKind.media) returned++;
+    else if (kind === RecordKind.control) answer(call, bytes);
+  },
+  () => {},
+  [new Uint8Array(2_048)],
+);
 
 function answer(call: number, bytes: Uint8Array): void {
   let echo = echoes[call]!.get(bytes.length);
