@@ -62,7 +62,7 @@ export class LaneEnd {
   dropped = 0;
 
   /**
-   * @param allRead called after the last record of a `poll`, while the bytes of all of them are still there
+   * @param allRead called after the last record of a `poll`, while its bytes are still there
    * @param desks memory that what is read is copied to, if it fits: in turn, so that no view is made for a record
    */
   constructor(

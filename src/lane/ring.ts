@@ -171,7 +171,7 @@ export class RingWriter {
 export class Desk {
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
-  /** By length: few lengths are read. */
+  /** By length, from the beginning on: few lengths are read. */
   readonly #views: (Uint8Array | undefined)[] = [];
 
   /** `bytes` begins and ends at a multiple of 4 of its buffer. */
