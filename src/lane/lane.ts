@@ -23,8 +23,8 @@ export const RecordKind = {
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
 /**
- * Takes one record. `bytes` is valid until all that was there is read, which a `LaneEnd` tells its owner; with desks
- * until as many more records are read as it has of them.
+ * Takes one record. `bytes` is valid until all that was there is read, which a `LaneEnd` tells its owner; or, where
+ * it lies on a desk, until as many more records are read as there are desks.
  * `slot` and `epoch` say which placement of which call it belongs to: a record of a past epoch is stale.
  */
 export type LaneReceiver = (kind: RecordKind, slot: number, epoch: number, bytes: Uint8Array) => void;

@@ -176,6 +176,7 @@ export class Desk {
 
   /** `bytes` begins and ends at a multiple of 4 of its buffer. */
   constructor(bytes: Uint8Array) {
+    assert(bytes.length % Uint32Array.BYTES_PER_ELEMENT === 0, "a desk is of whole words");
     const words = bytes.length / Uint32Array.BYTES_PER_ELEMENT;
     this.#bytes = bytes;
     this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, words);
@@ -209,7 +210,7 @@ export class RingReader {
   #isReading = false;
   #isResting = false;
 
-  /** What a receiver is given is valid until all is read or, with desks, until as many more records are. */
+  /** What a receiver is given is valid until all is read; on a desk, until as many more records are as there are desks. */
   constructor(memory: SharedArrayBuffer, startsAt: number, desks: readonly Desk[]) {
     this.#desks = desks;
     this.#memory = memory;

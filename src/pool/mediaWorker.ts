@@ -78,7 +78,7 @@ export class MediaWorker {
     const isCurrent = placement?.epoch === epoch;
     if (isCurrent && kind === RecordKind.control && this.#whose === placement) return this.#sendBoth(bytes);
     try {
-      this.#sendFrame(); // whatever comes now, its desk is the next to be written over
+      this.#sendFrame(); // whatever came: the next record may be written over the frame
     } finally {
       if (isCurrent) this.#deliver(kind, placement, bytes); // whatever became of another call's
     }
