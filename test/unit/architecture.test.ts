@@ -14,7 +14,8 @@ import { fileURLToPath } from "node:url";
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   domain: [],
-  "settings.ts": ["domain"],
+  "settings.ts": ["domain", "variables.ts"],
+  "variables.ts": [],
 
   lane: ["domain"],
   "media/kernels": ["domain"],
